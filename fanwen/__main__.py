@@ -1,0 +1,5 @@
+"""``python -m fanwen`` is the command ``fanwen``."""
+
+from fanwen.corpus.cli import main
+
+main()
