@@ -1,0 +1,78 @@
+"""Writes docs/commands.md and DATA_FORMAT.md from the code itself.
+
+``make docs`` writes them; with ``--check`` nothing is written and the exit code says
+whether they are as the code is. A test runs the check.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from fanwen.corpus.cli import cli
+from fanwen.corpus.schema import describe
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTE = "<!-- written by docs/generate.py from the code: run 'make docs' after a change -->\n"
+
+
+def commands() -> str:
+    """Every command with its help, arguments and options."""
+    return NOTE + "# Commands\n\n" + "\n".join(_command(cli, "fanwen", None)).rstrip() + "\n"
+
+
+def data_format() -> str:
+    """Every table and column of corpus.db."""
+    parts = [NOTE, "# Data format\n\n", INTRODUCTION]
+    for table in describe():
+        parts.append(f"\n## {table.name}\n\n{table.description}\n\n| column | type | what it holds |\n|---|---|---|\n")
+        parts += [f"| `{c.name}` | {c.type} | {c.description} |\n" for c in table.columns]
+    return "".join(parts)
+
+
+INTRODUCTION = """A release holds the corpus as `fanwen.db.zst` (SQLite 3, compressed with zstd) and its pieces as
+`jsonl/pieces.jsonl.zst`. The tables below are those of `corpus.db`, which the release's database is a copy of.
+Rows that change over time carry `added_in` and `removed_in`, numbers (`seq`) of releases: a row belongs to
+release *r* when `added_in <= r` and `removed_in` is null or greater than *r*.
+Times are UTC, ISO 8601; hashes are hexadecimal SHA-256; offsets count code points.
+"""
+
+
+def _command(command: click.Command, path: str, parent: click.Context | None) -> Iterator[str]:
+    context = click.Context(command, info_name=path.rsplit(" ", 1)[-1], parent=parent)
+    yield f"## {path}\n"
+    yield _prose(command.help or "") + "\n"
+    options = [record for record in (p.get_help_record(context) for p in command.params) if record]
+    if not isinstance(command, click.Group):
+        usage = " ".join(command.collect_usage_pieces(context))
+        yield f"```\n{path} {usage}\n```\n"
+    if options:
+        yield "| option | meaning |\n|---|---|"
+        yield "\n".join(f"| `{name.replace('|', '¦')}` | {text.replace('|', '¦')} |" for name, text in options) + "\n"
+    if isinstance(command, click.Group):
+        for name in sorted(command.commands):
+            yield from _command(command.commands[name], f"{path} {name}", context)
+
+
+def _prose(text: str) -> str:
+    return "\n\n".join(" ".join(block.split()) for block in text.replace("\b", "").split("\n\n"))
+
+
+def main() -> int:
+    """Write both files, or with --check compare them."""
+    check = sys.argv[1:] == ["--check"]
+    stale = 0
+    for path, text in ((ROOT / "docs/commands.md", commands()), (ROOT / "DATA_FORMAT.md", data_format())):
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale += 1
+            print(f"{path.name} is {'not as the code is: run make docs' if check else 'written'}")
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    return int(check and stale > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
