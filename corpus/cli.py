@@ -1,0 +1,106 @@
+"""The command ``fanwen``: what a user types goes in, reports and an exit code come out.
+
+Errors a user can cause are one sentence on stderr, never a traceback; exit codes are those
+of :mod:`fanwen.errors`. The commands themselves stand in the ``cli_*`` modules.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sqlite3
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+import fanwen
+from fanwen.corpus import cli_clean, cli_corpus, cli_crawl
+from fanwen.errors import FanwenError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(fanwen.__version__, message="fanwen %(version)s")
+def cli() -> None:
+    """Build, keep and publish a living corpus of Chinese 范文 (sample essays).
+
+    Start with 'fanwen demo'. Everything is kept in one folder, the home: --home,
+    or the environment variable FANWEN_HOME, or ./fanwen-data.
+
+    Exit codes: 0 ok, 1 data damaged or a verification failed, 2 usage or
+    configuration, 3 degraded or a gate refused, 4 blocked or locked,
+    5 incomplete or interrupted.
+    """
+
+
+for _module in (cli_crawl, cli_clean, cli_corpus):
+    for _command in _module.COMMANDS:
+        cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # reports are UTF-8 wherever they go; a lone surrogate must not end a run
+        sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = cli.main(args=arguments, prog_name="fanwen", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except FanwenError as error:
+        return _say(str(error), error.exit_code)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.UsageError as error:
+        where = f" '{error.ctx.command_path} --help' shows what it takes." if error.ctx else ""
+        return _say(f"{error.format_message().rstrip('.')}.{where}", 2)
+    except click.ClickException as error:
+        return _say(error.format_message(), 2)
+    except (KeyboardInterrupt, click.Abort):
+        return _say("Interrupted; what was committed is kept, and the same command goes on from there.", 5)
+    except BrokenPipeError:
+        # the reader of our pipe has seen enough: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (OSError, sqlite3.Error) as error:
+        return _system(error)
+    except Exception as error:
+        return _bug(error)
+
+
+def _system(error: OSError | sqlite3.Error) -> int:
+    """Troubles of the machine that no command explained better."""
+    text = str(error)
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in text:
+        return _say("The disk is full; free some and run the command again: what was committed is kept.", 5)
+    if "locked" in text:
+        return _say("The database is busy in another process; wait until that ends and try again.", 4)
+    if isinstance(error, sqlite3.OperationalError) and "readonly" in text:
+        return _say("The database cannot be written; check who owns the home folder.", 2)
+    if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError):
+        return _say(f"A database is damaged ({text}); 'fanwen verify' says what can be rebuilt.", 1)
+    if isinstance(error, OSError) and error.filename is not None:
+        return _say(f"{error.filename}: {error.strerror}; check the path and its permissions.", 2)
+    return _bug(error)
+
+
+def _bug(error: Exception) -> int:
+    if os.environ.get("FANWEN_DEBUG"):
+        traceback.print_exc()
+    kind = type(error).__name__
+    return _say(f"Unexpected {kind}: {error}. Please report it; FANWEN_DEBUG=1 shows where it came from.", 1)
+
+
+def _say(sentence: str, code: int) -> int:
+    print("fanwen: " + " ".join(sentence.split()), file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""The commands that read and write the corpus: build, release, duplicates, search, stats, verify."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from fanwen.corpus import duplicates as duplicates_module
+from fanwen.corpus import release as release_module
+from fanwen.corpus import search as search_module
+from fanwen.corpus import stats as stats_module
+from fanwen.corpus import verify as verify_module
+from fanwen.corpus.home import Home
+from fanwen.corpus.options import home_option, json_option
+from fanwen.corpus.refresh import build_home
+from fanwen.corpus.report import Progress, print_json, print_json_line, table
+from fanwen.errors import DamagedError, UsageError
+
+
+@click.command()
+@home_option
+@json_option
+@click.option("--workers", type=click.IntRange(1), help="Processes; one per core by default.")
+def build(home: Home, as_json: bool, workers: int | None) -> None:
+    """Turn what the archive holds into pieces: clean, split, find duplicates.
+
+    Only documents that changed since the last build are cleaned again.
+    """
+    progress = Progress()
+    with home.locked("build"):
+        report = build_home(home, workers=workers, progress=progress)
+    progress.close()
+    print_json(report) if as_json else print(report.summary())
+
+
+@click.group()
+def release() -> None:
+    """Numbered, immutable states of the corpus: create, list, show, diff, verify."""
+
+
+@release.command("create")
+@home_option
+@json_option
+@click.option("--date", metavar="YYYY-MM-DD", help="Date of the release instead of the newest fetch in it.")
+def release_create(home: Home, as_json: bool, date: str | None) -> None:
+    """Publish the corpus as the next release, if anything changed since the last."""
+    with home.locked("release create"):
+        made = release_module.create(_corpus(home), home.releases, date=date)
+    if as_json:
+        print_json(made)
+    elif made is None:
+        print("Nothing changed since the last release: none was made.")
+    else:
+        print(f"Release {made.version} of {made.date}: {made.pieces_default:,} pieces in the default set, "
+              f"{made.pieces:,} in all, root {made.root}\nIt lies in {home.releases / made.version}")
+
+
+@release.command("list")
+@home_option
+@json_option
+def release_list(home: Home, as_json: bool) -> None:
+    """All releases, newest last."""
+    releases = release_module.listing(home.releases)
+    if as_json:
+        print_json(releases)
+    elif releases:
+        head = ("version", "date", "default", "pieces", "clusters", "root")
+        print(table([head, *((r.version, r.date, r.pieces_default, r.pieces, r.clusters, r.root[:16]) for r in releases)]))
+    else:
+        print(f"No release in {home.releases} yet; 'fanwen release create' makes one.")
+
+
+@release.command("show")
+@home_option
+@json_option
+@click.argument("version", required=False)
+def release_show(home: Home, as_json: bool, version: str | None) -> None:
+    """What one release holds; the newest where no VERSION is given."""
+    shown = release_module.show(home.releases, version)
+    if as_json:
+        print_json(shown)
+    else:
+        print(table([(field.name, getattr(shown, field.name)) for field in dataclasses.fields(shown)]))
+
+
+@release.command("diff")
+@home_option
+@json_option
+@click.argument("old")
+@click.argument("new")
+def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
+    """Pieces that were added, modified or removed between two releases, and why."""
+    changes = release_module.diff(_corpus(home), old, new)
+    if as_json:
+        print_json(changes)
+    elif changes:
+        print(table((c.change, c.piece_id, c.why, c.title, c.url) for c in changes))
+    else:
+        print(f"Nothing differs between {old} and {new}.")
+
+
+@release.command("verify")
+@home_option
+@json_option
+@click.argument("which", metavar="[VERSION|DIR]", required=False)
+def release_verify(home: Home, as_json: bool, which: str | None) -> None:
+    """Check a release against its sums and root hash: all of them, one VERSION, or a folder DIR."""
+    folders = _release_folders(home, which)
+    for folder in folders:
+        release_module.verify(folder)
+    if as_json:
+        print_json([{"release": str(folder), "ok": True} for folder in folders])
+    else:
+        print("\n".join(f"{folder}: every file and the root hash are right." for folder in folders))
+
+
+@click.group(invoke_without_command=True)
+@home_option
+@json_option
+def duplicates(home: Home, as_json: bool) -> None:
+    """Every verified pair of pieces that share text, not only those with the canonical.
+
+    With --json one pair a line: a, b, relation (exact, near, contains, overlap), jaccard,
+    containment_a, containment_b, shared. Pairs not yet known are computed first.
+    """
+    progress = Progress()
+    with home.locked("duplicates"):
+        pairs = duplicates_module.pairs(_corpus(home), progress=progress)
+        progress.close()
+        if as_json:
+            for pair in pairs:
+                print_json_line(pair)
+            return
+        head = ("a", "b", "relation", "jaccard", "in b", "in a", "shared")
+        rows = [(p.a, p.b, p.relation, p.jaccard, p.containment_a, p.containment_b, p.shared) for p in pairs]
+    print(table([head, *rows]) if rows else "No two pieces share text.")
+
+
+@click.command()
+@home_option
+@json_option
+@click.argument("query")
+@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Results shown; 0 for all.")
+def search(home: Home, as_json: bool, query: str, limit: int) -> None:
+    """Pieces whose text holds QUERY, exactly as typed; one character is enough.
+
+    Example: fanwen search 环境卫生
+    """
+    found = search_module.search(_corpus(home), query, limit=limit)
+    if as_json:
+        print_json(found)
+        return
+    print(f"{found.total:,} pieces hold “{query}”" + (f"; the first {len(found.hits)}:" if found.hits else "."))
+    for hit in found.hits:
+        print(f"\n  {hit.piece_id}  {hit.genre}  {hit.title or '–'}\n  {hit.url}\n  {hit.snippet}")
+
+
+@click.command()
+@home_option
+@json_option
+def stats(home: Home, as_json: bool) -> None:
+    """What the corpus holds: by site, genre, script; rejects by reason; duplicates; releases."""
+    report = stats_module.stats(_corpus(home))
+    print_json(report) if as_json else print(report.summary())
+
+
+@click.command()
+@home_option
+@json_option
+def verify(home: Home, as_json: bool) -> None:
+    """Check the archive, the corpus and every release against their hashes and rules."""
+    progress = Progress()
+    troubles = verify_module.verify_home(home.archive, home.corpus, home.releases, progress=progress)
+    progress.close()
+    if as_json:
+        print_json({"ok": not troubles, "troubles": troubles})
+    for trouble in [] if as_json else troubles:
+        print(trouble)
+    if troubles:
+        raise DamagedError(f"{len(troubles)} troubles in {home.path}; the lines above say which and what to do.")
+    if not as_json:
+        print(f"{home.path}: archive, corpus and releases are right.")
+
+
+def _corpus(home: Home) -> Path:
+    if not home.corpus.is_file():
+        raise UsageError(f"There is no corpus in {home.path}; 'fanwen ingest' or 'fanwen crawl', then 'fanwen build'.")
+    return home.corpus
+
+
+def _release_folders(home: Home, which: str | None) -> list[Path]:
+    if which is None:
+        found = [home.releases / release.version for release in release_module.listing(home.releases)]
+    else:
+        found = [path for path in (home.releases / which, Path(which)) if path.is_dir()][:1]
+    if not found:
+        raise UsageError(f"There is no release {which or 'yet'} in {home.releases}; 'fanwen release list' shows them.")
+    return found
+
+
+COMMANDS = (build, release, duplicates, search, stats, verify)

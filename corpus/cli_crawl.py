@@ -1,0 +1,243 @@
+"""The commands that bring pages in: init, demo, sites, crawl, ingest, refresh."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from fanwen.corpus import pieces as pieces_module
+from fanwen.corpus.demo import demo as run_demo
+from fanwen.corpus.home import Home
+from fanwen.corpus.options import home_option, json_option
+from fanwen.corpus.refresh import RefreshReport, chosen_sites, crawl_home, refresh
+from fanwen.corpus.report import Progress, print_json, table
+from fanwen.errors import RefusedError, UsageError
+from fanwen.spiders.archive import Archive
+from fanwen.spiders.crawl import CrawlReport
+from fanwen.spiders.ingest import ingest_files
+from fanwen.spiders.site import builtin_site_folder, read_site
+
+
+@click.command()
+@home_option
+@click.option("--contact", metavar="ADDRESS", help="E-mail or page where a site's owner reaches you.")
+@click.option("--takedown", metavar="ADDRESS", help="Address for takedown requests.")
+@click.option("--disk-budget-gb", type=click.FloatRange(min=0, min_open=True), help="Largest size of the home.")
+def init(home: Home, contact: str | None, takedown: str | None, disk_budget_gb: float | None) -> None:
+    """Write fanwen.toml: contact, takedown address, disk budget. Asks for what is not given."""
+    if home.config_file.exists():
+        raise UsageError(f"{home.config_file} is there already; edit it, or choose another home with --home.")
+    contact = contact or _ask("Contact that every request carries (e-mail or page)", None)
+    takedown = takedown or _ask("Address for takedown requests", contact)
+    budget = disk_budget_gb or float(_ask("Disk budget in GB", "50"))
+    text = (
+        f"# where a site's owner reaches you; part of the user agent\ncontact = {_quoted(contact)}\n\n"
+        f"# address for takedown requests\ntakedown = {_quoted(takedown)}\n\n"
+        f"# a crawl does not start when the home is larger (GB)\ndisk_budget_gb = {budget:g}\n"
+    )
+    with home.locked("init"):
+        home.config_file.write_text(text, encoding="utf-8")
+        try:
+            home.config()
+        except UsageError:
+            home.config_file.unlink()
+            raise
+        home.site_folder.mkdir(exist_ok=True)
+    print(f"{home.config_file} is written; your site files go to {home.site_folder}.")
+
+
+@click.command()
+@click.option(
+    "--home", "folder", metavar="DIR", default="fanwen-demo", show_default=True, help="Folder for the demo."
+)
+def demo(folder: str) -> None:
+    """Show the whole path on five sample sites, on this machine only.
+
+    Crawl, clean, split, deduplicate, publish; then the sites change, a refresh follows,
+    and a second release shows the difference. Started again it goes on where it was.
+    """
+    progress = Progress()
+    run_demo(Home(Path(folder)), lambda text: print(text, flush=True), progress)
+
+
+@click.group()
+def sites() -> None:
+    """Site files: list them, check them."""
+
+
+@sites.command("list")
+@home_option
+@json_option
+def sites_list(home: Home, as_json: bool) -> None:
+    """All sites, built-in and your own."""
+    known = list(home.sites().values())
+    if as_json:
+        print_json([site.model_dump() for site in known])
+    else:
+        head = ("site", "status", "family", "rights", "title")
+        print(table([head, *((s.name, s.status, s.family, s.rights.decision, s.title) for s in known)]))
+
+
+@sites.command("check")
+@home_option
+@json_option
+@click.argument("files", nargs=-1, metavar="[FILE…]")
+def sites_check(home: Home, as_json: bool, files: tuple[str, ...]) -> None:
+    """Validate site files: those given, or all built-in ones and your own."""
+    folders = (builtin_site_folder(), home.site_folder)
+    paths = [Path(file) for file in files] or [file for folder in folders for file in sorted(folder.glob("*.toml"))]
+    checked = [read_site(path) for path in paths]
+    if as_json:
+        print_json([{"site": site.name, "status": site.status, "ok": True} for site in checked])
+    else:
+        print(f"{len(checked)} site files are valid: {', '.join(site.name for site in checked)}")
+
+
+@click.command()
+@home_option
+@json_option
+@click.argument("names", nargs=-1, metavar="[SITE…]")
+@click.option("--shard", metavar="i/n", help="Crawl the i-th of n shares of the sites; for n machines.")
+@click.option("--revisit", is_flag=True, help="Visit every known page again, due or not.")
+@click.option("--proxy", metavar="URL", help="Ask this HTTP proxy instead of the sites themselves.")
+@click.pass_context
+def crawl(
+    context: click.Context,
+    home: Home,
+    as_json: bool,
+    names: tuple[str, ...],
+    shard: str | None,
+    revisit: bool,
+    proxy: str | None,
+) -> None:
+    """Bring pages of the active sites (or of each SITE) into the archive.
+
+    It can be killed at any moment and goes on where it was.
+    """
+    chosen = chosen_sites(home, names)
+    progress = Progress()
+    with home.locked("crawl"):
+        report = crawl_home(
+            home, chosen, proxy=proxy, revisit=revisit, shard=_shard(shard) if shard else None, progress=progress
+        )
+    progress.close()
+    print_json(report) if as_json else print(_crawl_table(report))
+    context.exit(report.exit_code)
+
+
+@click.command("refresh")
+@home_option
+@json_option
+@click.argument("names", nargs=-1, metavar="[SITE…]")
+@click.option("--revisit", is_flag=True, help="Visit every known page again, due or not.")
+@click.option("--proxy", metavar="URL", help="Ask this HTTP proxy instead of the sites themselves.")
+@click.option("--workers", type=click.IntRange(1), help="Processes for cleaning; one per core by default.")
+@click.pass_context
+def refresh_command(
+    context: click.Context,
+    home: Home,
+    as_json: bool,
+    names: tuple[str, ...],
+    revisit: bool,
+    proxy: str | None,
+    workers: int | None,
+) -> None:
+    """Crawl, build, check, and publish a release if anything changed: what a scheduler runs.
+
+    If a gate refuses (a site broke), nothing is published and the exit code is 3;
+    look at the newest file in runs/, and publish by 'fanwen release create' if all is well.
+    """
+    progress = Progress()
+    report = refresh(home, names=names, proxy=proxy, revisit=revisit, workers=workers, progress=progress)
+    progress.close()
+    print_json(report) if as_json else print(_told(report))
+    if report.refused:
+        raise RefusedError(f"Nothing was published: {'; '.join(report.refused)}.")
+    context.exit(report.exit_code)
+
+
+@click.command()
+@home_option
+@json_option
+@click.argument("paths", nargs=-1, metavar="PATH…")
+@click.option("--pieces", metavar="FILE", help="Ready pieces, JSON Lines or Parquet: id, text, title, url, genre.")
+@click.option("--source", metavar="NAME", help="Name of the source of the ready pieces; the file's name by default.")
+def ingest(home: Home, as_json: bool, paths: tuple[str, ...], pieces: str | None, source: str | None) -> None:
+    """Take files at hand (HTML, TXT, Markdown, PDF, DOCX; folders recursively) into the archive.
+
+    With --pieces, ready pieces go straight into the corpus, without cleaning or splitting.
+    """
+    if bool(paths) == bool(pieces):
+        raise UsageError("Give either files and folders, or --pieces FILE, not both and not neither.")
+    if source and not pieces:
+        raise UsageError("--source names the source of ready pieces; give --pieces FILE too.")
+    with home.locked("ingest"):
+        if pieces:
+            _ingest_pieces(home, Path(pieces), source, as_json)
+        else:
+            _ingest_files(home, paths, as_json)
+
+
+def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
+    with Archive(home.archive) as archive:
+        report = ingest_files(archive, [Path(path) for path in paths])
+    if as_json:
+        print_json(report)
+        return
+    print(f"{report.added} documents taken, {report.known} known already. Next: 'fanwen build'.")
+    for skipped in report.skipped:
+        print(f"  left out: {skipped.sentence}", file=sys.stderr)
+
+
+def _ingest_pieces(home: Home, file: Path, source: str | None, as_json: bool) -> None:
+    progress = Progress()
+    report = pieces_module.ingest_pieces(home.corpus, file, source or file.stem, progress=progress)
+    progress.close()
+    print_json(report) if as_json else print(report.summary())
+
+
+def _told(report: RefreshReport) -> str:
+    parts = [_crawl_table(report.crawl)]
+    if report.build is None:
+        parts.append("The crawl is not complete: nothing was built; run the command again to go on.")
+    else:
+        parts.append(report.build.summary())
+        made = report.release
+        parts.append(f"Release {made.version}, root {made.root}" if made else "No release was made.")
+    return "\n".join(parts)
+
+
+def _crawl_table(report: CrawlReport) -> str:
+    head = ("site", "requests", "new", "changed", "unchanged", "gone", "blocked", "errors", "left")
+    rows = [
+        (s.site, s.requests, s.new, s.changed, s.unchanged, s.gone, s.blocked, s.errors, s.queue)
+        for s in report.sites
+    ]
+    return table([head, *rows])
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        share, shares = (int(part) for part in text.split("/"))
+    except ValueError:
+        raise UsageError(f"--shard {text} is not of the form i/n, such as 1/4.") from None
+    return share, shares
+
+
+def _ask(question: str, default: str | None) -> str:
+    if not sys.stdin.isatty():
+        if default is not None:
+            return default
+        raise UsageError("There is no terminal to ask on; give --contact ADDRESS.")
+    return str(click.prompt(question, default=default))
+
+
+def _quoted(text: str) -> str:
+    if any(char in text for char in '"\\\n'):
+        raise UsageError(f"An address cannot hold quotes or backslashes: {text!r}; give a plain one.")
+    return f'"{text}"'
+
+
+COMMANDS = (init, demo, sites, crawl, refresh_command, ingest)

@@ -1,0 +1,125 @@
+"""FANWEN_HOME: where everything is kept, its configuration, and the lock on it.
+
+A home is a folder; nothing in it is made before something is kept there. The lock is
+held by the operating system, so it ends with its process however that dies.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fanwen.errors import BlockedError, IncompleteError, UsageError
+from fanwen.spiders.site import Site, builtin_site_folder, read_sites
+
+DEFAULT = "fanwen-data"
+
+
+class Config(BaseModel):
+    """``fanwen.toml``. ``contact`` stands in the user agent, so that a site can write to us."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    contact: str | None = Field(
+        default=None, description="e-mail or page where a site's owner reaches you", pattern=r"^\S+[@/]\S+$"
+    )
+    takedown: str | None = Field(default=None, description="address for takedown requests")
+    disk_budget_gb: float = Field(default=50.0, gt=0, description="a crawl stops when the home is larger")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The paths of one home."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "fanwen.toml"
+
+    @property
+    def archive(self) -> Path:
+        return self.path / "archive.db"
+
+    @property
+    def corpus(self) -> Path:
+        return self.path / "corpus.db"
+
+    @property
+    def releases(self) -> Path:
+        return self.path / "releases"
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    @property
+    def site_folder(self) -> Path:
+        return self.path / "sites"
+
+    def config(self) -> Config:
+        """Read fanwen.toml; the defaults where there is none. Raises UsageError."""
+        try:
+            return Config.model_validate(tomllib.loads(self.config_file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return Config()
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{self.config_file} is not valid TOML ({error}); correct that line.") from None
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise UsageError(f"In {self.config_file}, '{key}' is wrong: {first['msg']}.") from None
+
+    def sites(self) -> dict[str, Site]:
+        """The built-in sites, and this home's own, which replace built-in ones of the same name."""
+        return read_sites([builtin_site_folder(), self.site_folder])
+
+    def used_gb(self) -> float:
+        """How much disk the home takes, in GB of 10⁹ bytes."""
+        return sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()) / 1e9
+
+    @contextmanager
+    def locked(self, command: str) -> Iterator[None]:
+        """Hold the home while writing. Raises BlockedError that names the holder."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise UsageError(
+                f"The home {self.path} cannot be written ({error.strerror}); choose another with --home."
+            ) from None
+        try:
+            _take(handle, self.path, command)
+            yield
+        finally:
+            os.close(handle)
+
+
+def _take(handle: int, path: Path, command: str) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise BlockedError(
+            f"The home {path} is held by {_holder(handle)}; wait until it ends, or use another --home."
+        ) from None
+    try:
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
+    except OSError as error:
+        raise IncompleteError(f"The home {path} cannot be written ({error.strerror}); free some disk.") from None
+
+
+def _holder(handle: int) -> str:
+    try:
+        data = json.loads(os.pread(handle, 4096, 0))
+        return f"'fanwen {data['command']}' (process {data['pid']})"
+    except (ValueError, KeyError, TypeError):
+        return "another process"
