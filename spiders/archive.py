@@ -1,0 +1,375 @@
+"""archive.db: every page as it came, what was said with it, and the frontier of the crawl.
+
+In go fetches and files, out come documents with their bytes. Bodies are kept once per
+content (zstd blobs under their sha256) and checked against it when they are read. What
+is stored is never changed by a later failure: the last good body stays.
+:mod:`fanwen.spiders.frontier` writes the crawl's side of the same file.
+
+Raises :class:`DamagedError` for a file that is no archive or is torn,
+:class:`IncompleteError` for a full disk, :class:`BlockedError` for a locked database.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from types import TracebackType
+
+import zstandard
+from sqlite_utils import Database
+
+from fanwen.errors import BlockedError, DamagedError, FanwenError, IncompleteError, UsageError
+from fanwen.spiders.items import ArchivedDocument, ArchivedPart, Consent
+from fanwen.spiders.schema import APPLICATION_ID, migrations
+
+BUSY_SECONDS = 15.0
+UNLINKED = "no longer linked"  # the reason of a part that its document does not have any more
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCounts:
+    """What the archive holds of one site; ``queued`` are URLs not yet visited or due again."""
+
+    site: str
+    urls: int
+    queued: int
+    documents: int
+    gone: int
+    blocked: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveStats:
+    """Sizes in bytes: ``raw`` before, ``stored`` after compression."""
+
+    sites: tuple[SiteCounts, ...]
+    fetches: int
+    bodies: int
+    raw: int
+    stored: int
+
+
+class Archive:
+    """An open archive.db; made when it is not there, unless ``readonly``."""
+
+    def __init__(self, path: Path | str, *, readonly: bool = False):
+        self.path = Path(path)
+        self.readonly = readonly
+        self._compressor = zstandard.ZstdCompressor(level=3)
+        self._decompressor = zstandard.ZstdDecompressor()
+        if readonly and not self.path.is_file():
+            raise UsageError(f"There is no archive {self.path}; run 'fanwen crawl' or 'fanwen ingest' first.")
+        with explained(self.path):
+            if not readonly:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.conn = sqlite3.connect(
+                f"{self.path.absolute().as_uri()}?mode={'ro' if readonly else 'rwc'}",
+                uri=True,
+                timeout=BUSY_SECONDS,
+            )
+            try:
+                self._prepare()
+            except BaseException:
+                self.conn.close()
+                raise
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.conn.close()
+
+    @contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that holds the write lock from its start; all or nothing is kept."""
+        with explained(self.path):
+            # IMMEDIATE: a reader that turns writer half-way would fail at once, without the busy timeout
+            self.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield self.conn
+                self.conn.execute("COMMIT")
+            except BaseException:
+                self.conn.rollback()
+                raise
+
+    def store_body(self, body: bytes) -> str:
+        """Keep a body inside the caller's transaction; its sha256. The same bytes are kept once."""
+        digest = hashlib.sha256(body).hexdigest()
+        known = self.conn.execute("SELECT 1 FROM body WHERE sha256 = ?", (digest,)).fetchone()
+        if known is None:
+            blob = self._compressor.compress(body)
+            insert(self.conn, "body", sha256=digest, size=len(body), data=blob)
+        return digest
+
+    def store_file(
+        self,
+        body: bytes,
+        *,
+        name: str,
+        content_type: str | None,
+        fetched_at: str | None = None,
+        site: str = "local",
+    ) -> bool:
+        """Keep a file given by hand as a document of its own; False when its bytes are known already."""
+        now = fetched_at or utc_now()
+        url = f"urn:sha256:{hashlib.sha256(body).hexdigest()}"
+        with self.write() as conn:
+            if conn.execute("SELECT 1 FROM url WHERE url = ?", (url,)).fetchone():
+                return False
+            digest = self.store_body(body)
+            url_id = insert(
+                conn,
+                "url",
+                url=url,
+                site=site,
+                host="",
+                kind="detail",
+                state="done",
+                priority=0,
+                depth=0,
+                document_url=url,
+                discovered_at=now,
+                interval_days=0,
+                body_hash=digest,
+                first_fetched_at=now,
+                name=name,
+            )
+            fetch_id = insert(
+                conn,
+                "fetch",
+                url_id=url_id,
+                fetched_at=now,
+                status=200,
+                outcome="new",
+                headers="[]",
+                content_type=content_type,
+                body_hash=digest,
+                bytes=len(body),
+                not_modified=0,
+                truncated=0,
+                reservations="[]",
+            )
+            conn.execute(
+                "UPDATE url SET body_fetch = ?1, last_fetch = ?1, consent_fetch = ?1 WHERE id = ?2",
+                (fetch_id, url_id),
+            )
+        return True
+
+    def body(self, digest: str) -> bytes:
+        """The bytes with this sha256. Raises DamagedError when they are missing or damaged."""
+        with explained(self.path):
+            row = self.conn.execute("SELECT size, data FROM body WHERE sha256 = ?", (digest,)).fetchone()
+        if row is None:
+            raise DamagedError(
+                f"The archive {self.path} has lost the body {digest}; restore it from a backup."
+            )
+        try:
+            body = self._decompressor.decompress(row[1], max_output_size=row[0])
+        except zstandard.ZstdError:
+            body = b""
+        if hashlib.sha256(body).hexdigest() != digest:
+            raise DamagedError(
+                f"In the archive {self.path} the body {digest} is damaged; restore it from a backup."
+            )
+        return body
+
+    def documents(self) -> Iterator[ArchivedDocument]:
+        """Every document that has a body, sorted by canonical URL, its parts in reading order; streamed."""
+        with explained(self.path):
+            rows = self.conn.cursor()
+            rows.row_factory = sqlite3.Row
+            rows.execute(_DOCUMENTS)
+            for url, members in groupby(rows, key=lambda row: str(row["document_url"])):
+                document = _document(url, list(members))
+                if document is not None:
+                    yield document
+
+    def newest_fetched_at(self) -> str | None:
+        """When the newest body among the documents came, None for an empty archive."""
+        with explained(self.path):
+            row = self.conn.execute(
+                "SELECT max(fetch.fetched_at) FROM url JOIN fetch ON fetch.id = url.body_fetch"
+                " WHERE url.kind IN ('detail', 'part', 'attachment')"
+            ).fetchone()
+        return None if row[0] is None else str(row[0])
+
+    def stats(self) -> ArchiveStats:
+        with explained(self.path):
+            sites = tuple(SiteCounts(*row) for row in self.conn.execute(_SITE_COUNTS))
+            fetches = self.conn.execute("SELECT count(*) FROM fetch").fetchone()[0]
+            bodies = self.conn.execute(
+                "SELECT count(*), coalesce(sum(size), 0), coalesce(sum(length(data)), 0) FROM body"
+            ).fetchone()
+        return ArchiveStats(sites, fetches, *bodies)
+
+    def verify(self) -> list[str]:
+        """Every trouble found, one sentence each: structure, references, and each body against its hash."""
+        troubles: list[str] = []
+        try:
+            with explained(self.path):
+                for (line,) in self.conn.execute("PRAGMA integrity_check"):
+                    if line != "ok":
+                        troubles.append(f"{self.path.name}: {line}")
+                for table, _, parent, _ in self.conn.execute("PRAGMA foreign_key_check"):
+                    troubles.append(
+                        f"{self.path.name}: a row of {table} refers to a missing row of {parent}."
+                    )
+                digests = self.conn.execute("SELECT sha256 FROM body ORDER BY sha256")
+                for (digest,) in digests:
+                    try:
+                        self.body(digest)
+                    except DamagedError as error:
+                        troubles.append(str(error))
+        except DamagedError as error:
+            troubles.append(str(error))
+        return troubles
+
+    def _prepare(self) -> None:
+        conn = self.conn
+        tables = {name for (name,) in conn.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        # a kill while the file was being made leaves it without tables, or with the list of migrations only
+        unborn = not tables - {"_sqlite_migrations", "sqlite_sequence"}
+        if not unborn and conn.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+            raise DamagedError(f"{self.path} is a database, but not an archive of fanwen; move it away.")
+        db = Database(conn, recursive_triggers=False)
+        if self.readonly:
+            if unborn:
+                raise UsageError(
+                    f"The archive {self.path} is empty; run 'fanwen crawl' or 'fanwen ingest' first."
+                )
+            if migrations.pending(db):
+                raise UsageError(
+                    f"The archive {self.path} was made by an earlier fanwen; run 'fanwen crawl' or"
+                    " 'fanwen ingest' once to bring it up to date."
+                )
+        else:
+            conn.execute("PRAGMA journal_mode = WAL")
+            # NORMAL: a kill loses nothing, a power cut at most the last pages, never the file
+            conn.execute("PRAGMA synchronous = NORMAL")
+            if unborn or migrations.pending(db):
+                migrations.apply(db)
+        conn.execute("PRAGMA foreign_keys = ON")
+
+
+def insert(conn: sqlite3.Connection, table: str, *, tail: str = "", **values: object) -> int:
+    """Insert one row given by its columns; its rowid. ``tail`` is an ON CONFLICT clause."""
+    columns = ", ".join(values)
+    marks = ", ".join(f":{name}" for name in values)
+    row = conn.execute(f"INSERT INTO {table} ({columns}) VALUES ({marks}) {tail}", values)
+    return int(row.lastrowid or 0)
+
+
+def utc_now() -> str:
+    """Now, as it is stored: UTC, ISO 8601 with seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn the database's and the disk's troubles into the error a user can act on."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explanation(error, path) or error from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _disk_full(path) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EROFS):
+            raise UsageError(
+                f"{path} cannot be written ({error.strerror}); choose another folder."
+            ) from error
+        raise
+
+
+def _explanation(error: sqlite3.Error, path: Path) -> FanwenError | None:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DamagedError(
+            f"The archive {path} is damaged or not a database ({error}); restore it from a backup."
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return _disk_full(path)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return BlockedError(f"The archive {path} is locked by another process; wait until it has ended.")
+    if code == sqlite3.SQLITE_IOERR:
+        return IncompleteError(
+            f"The archive {path} cannot be read or written ({error}); check the disk and go on."
+        )
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return UsageError(
+            f"The archive {path} cannot be opened ({error}); check the folder and its permissions."
+        )
+    return None
+
+
+def _disk_full(path: Path) -> IncompleteError:
+    return IncompleteError(
+        f"The disk that holds {path} is full; free some space and run the same command again."
+    )
+
+
+# A root that moved within its site is left out once its new place has a body.
+_DOCUMENTS = f"""
+SELECT u.document_url, u.url, u.site, u.state, u.body_hash, u.gone, u.name, u.note, u.first_fetched_at,
+       u.moved_to IS NOT NULL AND EXISTS
+         (SELECT 1 FROM url t WHERE t.url = u.moved_to AND t.body_hash IS NOT NULL
+          AND t.kind IN ('detail', 'part', 'attachment')) AS replaced,
+       b.content_type, b.fetched_at, b.truncated,
+       c.robots_hash, c.x_robots_tag, c.meta_robots, c.tdm_reservation, c.reservations
+FROM url u LEFT JOIN fetch b ON b.id = u.body_fetch LEFT JOIN fetch c ON c.id = u.consent_fetch
+WHERE u.kind IN ('detail', 'part', 'attachment') AND u.gone IS NOT '{UNLINKED}'
+ORDER BY u.document_url, u.part, u.url
+"""
+
+_SITE_COUNTS = """
+SELECT site, count(*), sum(state IN ('new', 'leased')),
+       sum(kind IN ('detail', 'attachment') AND body_hash IS NOT NULL), sum(state = 'gone'),
+       sum(state = 'blocked'), sum(state = 'failed')
+FROM url GROUP BY site ORDER BY site
+"""
+
+
+def _document(url: str, members: list[sqlite3.Row]) -> ArchivedDocument | None:
+    root = next((row for row in members if row["url"] == url), None)
+    if root is None or root["body_hash"] is None or root["replaced"]:
+        return None
+    return ArchivedDocument(
+        url=url,
+        site=root["site"],
+        parts=tuple(_part(row) for row in members if row["body_hash"] is not None),
+        first_fetched_at=root["first_fetched_at"],
+        gone=root["gone"],
+        name=root["name"],
+        missing_parts=any(row["body_hash"] is None for row in members),
+    )
+
+
+def _part(row: sqlite3.Row) -> ArchivedPart:
+    reservations = set(json.loads(row["reservations"]))
+    if row["state"] == "blocked":
+        # fetched when it was allowed, forbidden since: the newest word counts
+        reservations.add(str(row["note"]))
+    consent = Consent(
+        robots_hash=row["robots_hash"],
+        x_robots_tag=row["x_robots_tag"],
+        meta_robots=row["meta_robots"],
+        tdm_reservation=row["tdm_reservation"],
+        reservations=tuple(sorted(reservations)),
+    )
+    return ArchivedPart(
+        row["url"], row["body_hash"], row["content_type"], row["fetched_at"], bool(row["truncated"]), consent
+    )

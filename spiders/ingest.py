@@ -1,0 +1,113 @@
+"""Files already at hand, into archive.db.
+
+In go paths of files and folders, out comes a report. A file is its bytes: its identity is
+``urn:sha256:<body>``, whatever it is called and wherever it lies, so the same file twice
+is one document and ingesting again changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanwen.errors import UsageError
+from fanwen.spiders.archive import Archive, utc_now
+
+MAX_FILE = 256 * 1024 * 1024
+_TYPES = {
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".shtml": "text/html",
+    ".xhtml": "application/xhtml+xml",
+    ".txt": "text/plain",
+    ".text": "text/plain",
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+    ".pdf": "application/pdf",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file that was not taken: its path as given, a reason code, and one sentence."""
+
+    path: str
+    reason: str  # unknown_type, empty, unreadable, too_large
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """``added`` are new documents, ``known`` files whose bytes the archive had already."""
+
+    added: int
+    known: int
+    skipped: tuple[Skipped, ...] = ()
+
+
+def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
+    """Take HTML, text, Markdown, PDF and DOCX files; folders are read recursively, sorted.
+
+    Raises UsageError for a path that does not exist, before anything is stored.
+    """
+    given = [Path(path) for path in paths]
+    for path in given:
+        if not path.exists():
+            raise UsageError(f"There is no file or folder {path}; check the path.")
+    now = utc_now()
+    added = known = 0
+    skipped: list[Skipped] = []
+    for path in _files(given, skipped):
+        content_type = content_type_of(path)
+        body = _read(path, content_type, skipped)
+        if body is None:
+            continue
+        if archive.store_file(body, name=path.name, content_type=content_type, fetched_at=now):
+            added += 1
+        else:
+            known += 1
+    return IngestReport(added, known, tuple(skipped))
+
+
+def content_type_of(path: Path) -> str | None:
+    """The content type by the file's ending, None for a kind that is not taken."""
+    return _TYPES.get(path.suffix.lower())
+
+
+def _files(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[Path]:
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+
+        def unreadable(error: OSError) -> None:
+            name = str(error.filename)
+            skipped.append(Skipped(name, "unreadable", f"{name} cannot be read ({error.strerror})."))
+
+        for folder, folders, names in os.walk(path, onerror=unreadable):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+
+
+def _read(path: Path, content_type: str | None, skipped: list[Skipped]) -> bytes | None:
+    def skip(reason: str, sentence: str) -> None:
+        skipped.append(Skipped(str(path), reason, f"{path} {sentence}."))
+
+    if content_type is None:
+        skip("unknown_type", f"is of a kind that is not read ({path.suffix or 'no ending'})")
+        return None
+    try:
+        if path.stat().st_size > MAX_FILE:
+            skip("too_large", f"has more than {MAX_FILE} bytes")
+            return None
+        body = path.read_bytes()
+    except OSError as error:
+        skip("unreadable", f"cannot be read ({error.strerror})")
+        return None
+    if not body.strip():
+        skip("empty", "is empty")
+        return None
+    return body

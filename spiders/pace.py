@@ -1,0 +1,69 @@
+"""How gently a host is read: what is known about it during one run.
+
+Times are seconds of the monotonic clock, so a change of the wall clock hurries nobody.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from time import monotonic
+
+from fanwen.spiders.items import Leased
+from fanwen.spiders.robots import Robots
+
+ROBOTS_TTL = 24 * 3600.0
+MAX_STRIKES = 8  # failures in a row, over all pages, until a host counts as not answering
+_JITTER = 0.5
+
+
+@dataclass(slots=True)
+class Host:
+    """One host: the pace asked for, its robots.txt by scheme, and what is under way."""
+
+    name: str
+    ready_at: float = 0.0
+    busy: bool = False
+    drained: bool = False
+    closed: str | None = None  # why nothing more is asked of it in this run
+    told_to_wait: bool = False
+    strikes: int = 0
+    pending: tuple[Leased, str, int] | None = None  # taken; the exact URL to ask for; how often that changed
+    robots: dict[str, tuple[float, Robots]] = field(default_factory=dict)
+    robots_next: dict[str, tuple[str, int]] = field(default_factory=dict)  # redirects of robots.txt
+    robots_failures: int = 0
+
+    def robots_for(self, scheme: str) -> Robots | None:
+        """The rules in force, None where they must be asked for (again)."""
+        known = self.robots.get(scheme)
+        return known[1] if known and monotonic() - known[0] < ROBOTS_TTL else None
+
+    def put_off(self, seconds: float) -> None:
+        self.ready_at = max(self.ready_at, monotonic() + seconds)
+
+    def close(self, reason: str, *, told_to_wait: bool = False) -> None:
+        self.closed = reason
+        self.told_to_wait = self.told_to_wait or told_to_wait
+
+
+def jittered(delay: float) -> float:
+    """A delay around the one asked for, so that visits do not look like a drum."""
+    return delay * random.uniform(1.0, 1.0 + _JITTER)
+
+
+def retry_after(value: str | None) -> float | None:
+    """Seconds asked for by a Retry-After header, as a number or as a date; None where it says nothing."""
+    if value is None or not value.strip():
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

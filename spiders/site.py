@@ -1,0 +1,173 @@
+"""Site files: everything fanwen knows about one site, validated.
+
+In goes a TOML file; out comes a frozen :class:`Site`. Unknown keys are errors, so a
+misspelt key cannot silently switch something off. Raises
+:class:`fanwen.errors.UsageError` with the file, the key and what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from parsel.csstranslator import HTMLTranslator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fanwen.errors import UsageError
+
+
+def _is_pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return value
+
+
+def _is_selector(value: str) -> str:
+    try:
+        if value != "@trafilatura":
+            HTMLTranslator().css_to_xpath(value)
+    except Exception as error:  # cssselect has several
+        raise ValueError(f"not a CSS selector: {error}") from None
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+Selector = Annotated[str, AfterValidator(_is_selector)]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Follow(Model):
+    """Which links are followed: patterns searched in the path and query of canonical URLs."""
+
+    lists: tuple[Pattern, ...] = ()
+    details: tuple[Pattern, ...] = ()
+    attachments: tuple[Pattern, ...] = ()
+    ignore: tuple[Pattern, ...] = ()
+
+
+class Parts(Model):
+    """How a document that is spread over several URLs is joined.
+
+    ``next_link`` is a CSS selector of the link to the next page of the same article;
+    ``fragment`` is a CSS selector of elements whose ``data-url`` (or ``src``) holds a fragment.
+    """
+
+    next_link: Selector | None = None
+    fragment: Selector | None = None
+    max_parts: int = Field(default=50, ge=1, le=500)
+
+
+class Extract(Model):
+    """CSS selectors, tried in order; ``@trafilatura`` is the generic extraction."""
+
+    title: tuple[Selector, ...] = ()
+    content: tuple[Selector, ...] = ("@trafilatura",)
+    remove: tuple[Selector, ...] = ()
+    encoding: str | None = None
+
+
+class Polite(Model):
+    """How gently a site is read; the defaults suit a site nobody has asked."""
+
+    delay: float = Field(default=5.0, ge=0, description="seconds between two requests, with jitter")
+    max_pages_per_day: int = Field(default=5000, ge=1)
+    max_bytes_per_day: int = Field(default=500_000_000, ge=1)
+
+
+class Rights(Model):
+    """The review of a site's terms by a person."""
+
+    terms_url: str | None = None
+    reviewed_on: str | None = None
+    decision: Literal["unreviewed", "allowed", "licensed", "official_document", "refused"] = "unreviewed"
+    reason: str = ""
+
+
+class Expect(Model):
+    """What a healthy crawl of this site gives; less makes the run degraded."""
+
+    min_pieces: int = 0
+    min_chars: int = 0
+    han_share: float = Field(default=0.5, ge=0, le=1)
+    canaries: tuple[str, ...] = ()
+
+
+class Site(Model):
+    """One site file. ``name`` is also the name of the file without ``.toml``.
+
+    ``host`` and ``hosts`` are the scope: links that leave them are not followed.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    title: str
+    family: str
+    status: Literal["candidate", "probation", "active", "paused", "retired"] = "candidate"
+    note: str = ""
+    host: str
+    hosts: tuple[str, ...] = ()
+    start: tuple[str, ...] = ()
+    sitemaps: tuple[str, ...] = ()
+    spider: str | None = None
+    follow: Follow = Follow()
+    parts: Parts = Parts()
+    extract: Extract = Extract()
+    polite: Polite = Polite()
+    rights: Rights = Rights()
+    expect: Expect = Expect()
+
+    @model_validator(mode="after")
+    def _starts_in_scope(self) -> Self:
+        for url in (*self.start, *self.sitemaps):
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or parts.netloc not in (self.host, *self.hosts):
+                raise ValueError(f"{url} is not an http(s) URL of {self.host} or of one of 'hosts'")
+        return self
+
+
+def read_site(path: Path) -> Site:
+    """Read and validate one site file."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no site file {path}; 'fanwen sites list' shows those there are."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The site file {path} is not valid TOML ({error}); correct that line.") from None
+    try:
+        site = Site.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        what = "is not a known key" if first["type"] == "extra_forbidden" else f"is wrong: {first['msg']}"
+        raise UsageError(
+            f"In the site file {path}, '{key}' {what}; correct it and run the command again."
+        ) from None
+    if site.name != path.stem:
+        raise UsageError(f"The site file {path} says name = '{site.name}'; file and name must be the same.")
+    return site
+
+
+def builtin_site_folder() -> Path:
+    """The folder of the site files that come with fanwen."""
+    return Path(str(files("fanwen.spiders") / "sites"))
+
+
+def read_sites(folders: Iterable[Path]) -> dict[str, Site]:
+    """All sites by name; a later folder (the user's own) replaces a site of an earlier one."""
+    sites: dict[str, Site] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            site = read_site(path)
+            sites[site.name] = site
+    return sites

@@ -1,0 +1,233 @@
+"""The one spider: it reads every site by its site file.
+
+In come answers to requests that the scheduler made, out goes one transaction per visit
+into the archive. Nothing is extracted or cleaned here, and nothing is handed to Scrapy:
+no items, no requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from time import monotonic
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from scrapy import Spider
+from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
+
+from fanwen.spiders.archive import utc_now
+from fanwen.spiders.decompress import TRUNCATED
+from fanwen.spiders.guard import refusal
+from fanwen.spiders.items import Discovered, Fetch, Leased
+from fanwen.spiders.links import read_page, scoped
+from fanwen.spiders.pace import MAX_STRIKES, Host, retry_after
+from fanwen.spiders.robots import Robots, read_consent, read_robots
+from fanwen.spiders.run import Run
+
+MAX_HOPS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_LONG_WAIT = 3600.0  # for a host that says "too many requests" and not for how long
+
+
+class FanwenSpider(Spider):
+    name = "fanwen"
+
+    def __init__(self, run: Run | None = None, **kwargs: Any):
+        super().__init__(**kwargs)
+        if run is None:
+            raise SystemExit(
+                "Run 'fanwen crawl' instead: it opens the archive and sets the pace of each site."
+            )
+        self.run = run
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Nothing: start URLs are in the frontier before the crawl begins."""
+        return
+        yield  # what makes this a generator
+
+    def answered(self, response: Any) -> None:
+        """A page, a redirect, an error page or a 304: one visit, one transaction."""
+        with self.run.trap():
+            host: Host = response.meta["host"]
+            leased: Leased = response.meta["leased"]
+            host.busy = False
+            fetch = self._fetch(response, host.robots_for(urlsplit(response.url).scheme))
+            if response.status in _PASSING:
+                self._failed(host, leased, fetch, retry_after(_header(response, "Retry-After")))
+                return
+            host.strikes = 0
+            if response.status in _REDIRECTS:
+                self._redirected(host, leased, fetch, response)
+            elif response.status == 200:
+                self._page(host, leased, fetch, response)
+            elif response.status == 304 and not (leased.etag or leased.last_modified):
+                self._record(
+                    leased, replace(fetch, status=0, error="answered 304 to a request without validators")
+                )
+            else:
+                self._record(leased, fetch)
+
+    def unanswered(self, failure: Any) -> None:
+        """No usable answer: refused by the guard, too large, timed out, or no connection."""
+        with self.run.trap():
+            host: Host = failure.request.meta["host"]
+            leased: Leased = failure.request.meta["leased"]
+            host.busy = False
+            fetch = Fetch(leased.url, utc_now(), 0, (), None, error=_reason(failure))
+            if failure.check(IgnoreRequest, DownloadCancelledError):
+                self._record(leased, fetch)  # the next try would end the same way
+            else:
+                self._failed(host, leased, fetch, None)
+
+    def robots_answered(self, response: Any) -> None:
+        with self.run.trap():
+            host, scheme, hops = (response.meta[key] for key in ("host", "scheme", "hops"))
+            host.busy = False
+            if response.status in _REDIRECTS and hops < MAX_HOPS:
+                target = urljoin(response.url, _header(response, "Location") or "")
+                reason = refusal(target)
+                if reason is None:
+                    host.robots_next[scheme] = (target, hops + 1)
+                    return
+                self._robots(host, scheme, response.status, b"", f"redirected: {reason}")
+                return
+            wait = retry_after(_header(response, "Retry-After"))
+            if response.status in (429, 503) and wait:
+                self.run.frontier.wait(host.name, wait, f"robots.txt answered {response.status}: wait")
+                host.told_to_wait = True
+            self._robots(host, scheme, response.status, response.body, None)
+
+    def robots_unanswered(self, failure: Any) -> None:
+        with self.run.trap():
+            host, scheme = failure.request.meta["host"], failure.request.meta["scheme"]
+            host.busy = False
+            host.robots_failures += 1
+            if host.robots_failures <= self.run.options.retries and not failure.check(IgnoreRequest):
+                host.put_off(self._back_off(host.robots_failures - 1))
+                return
+            self._robots(host, scheme, 0, b"", _reason(failure))
+
+    def _robots(self, host: Host, scheme: str, status: int, body: bytes, error: str | None) -> None:
+        kept = body if 200 <= status < 300 else None
+        origin = f"{scheme}://{host.name}"
+        digest = self.run.frontier.record_robots(
+            origin, Fetch(f"{origin}/robots.txt", utc_now(), status, (), kept, error=error)
+        )
+        host.robots[scheme] = (monotonic(), read_robots(status, body, digest, error))
+        host.robots_next.pop(scheme, None)
+        host.robots_failures = 0
+
+    def _page(self, host: Host, leased: Leased, fetch: Fetch, response: Any) -> None:
+        site = self.run.options.sites[leased.site]
+        body = response.body
+        page = read_page(leased, site, response.url, body, fetch.content_type)
+        robots = host.robots_for(urlsplit(response.url).scheme)
+        fetch = replace(
+            fetch,
+            body=body,
+            truncated=bool({TRUNCATED, "dataloss"} & set(response.flags)),
+            error=page.problem,
+            consent=read_consent(leased.url, robots, _headers(response), page.metas),
+        )
+        for link in page.links:
+            self.run.host(urlsplit(link.url).netloc).drained = False
+        # a torn page may lack links: it neither proves that a part is gone nor counts as read
+        self._record(leased, fetch, page.links, read=page.problem is None and not fetch.truncated)
+
+    def _redirected(self, host: Host, leased: Leased, fetch: Fetch, response: Any) -> None:
+        """Within the site the target takes this URL's place; a redirect that leaves it is only noted."""
+        target = urljoin(response.url, _header(response, "Location") or "")
+        site = self.run.options.sites[leased.site]
+        url = scoped(site, target)
+        if url == leased.url and target != response.url and response.meta["again"] < MAX_HOPS:
+            # two spellings of one page, and the server insists on the other
+            host.pending = (leased, target, response.meta["again"] + 1)
+            return
+        if url is None:
+            problem = refusal(target) or "it leaves the site"
+        elif url == leased.url:
+            problem = "it leads to itself"
+        elif leased.hops >= MAX_HOPS:
+            problem = "too many redirects in a row"
+        elif urlsplit(url).path == "/" and leased.kind != "list":
+            problem = "it leads to the front page"
+        else:
+            self.run.host(urlsplit(url).netloc).drained = False
+            document = leased.document_url if leased.kind == "part" else None
+            self._record(leased, fetch, (Discovered(url, leased.kind, document, leased.part),), moved_to=url)
+            return
+        self._record(leased, replace(fetch, error=f"redirect to {target[:500]} not followed: {problem}"))
+
+    def _failed(self, host: Host, leased: Leased, fetch: Fetch, asked: float | None) -> None:
+        """Try again later in this crawl, or leave it, or leave the host, for the next one; never 'gone'."""
+        options = self.run.options
+        again = leased.attempts < options.retries
+        wait = self._back_off(leased.attempts) if asked is None else asked
+        if asked is not None:
+            self.run.waits[leased.site] += 1
+        if wait > options.max_wait or (fetch.status == 429 and not again):
+            wait = max(wait, _LONG_WAIT if asked is None else 0.0)
+            self.run.frontier.wait(host.name, wait, f"answered {fetch.status}: wait")
+            host.close(f"told us to wait {wait:.0f} seconds", told_to_wait=True)
+            self._record(leased, fetch, retry_in=wait)
+            return
+        host.strikes += 1
+        host.put_off(wait)
+        host.drained = False
+        self._record(leased, fetch, retry_in=wait if again else None)
+        if host.strikes >= MAX_STRIKES:
+            host.close(f"not answering: {fetch.error}")
+
+    def _record(
+        self,
+        leased: Leased,
+        fetch: Fetch,
+        links: tuple[Discovered, ...] = (),
+        *,
+        read: bool = False,
+        moved_to: str | None = None,
+        retry_in: float | None = None,
+    ) -> None:
+        outcome = self.run.frontier.record(
+            leased, fetch, links, read=read, moved_to=moved_to, retry_in=retry_in
+        )
+        self.run.seen(leased.site, leased.url, fetch.status, outcome)
+
+    def _back_off(self, attempts: int) -> float:
+        return min(self.run.options.retry_delay * 2.0**attempts, self.run.options.max_wait)
+
+    def _fetch(self, response: Any, robots: Robots | None) -> Fetch:
+        headers = _headers(response)
+        leased: Leased = response.meta["leased"]
+        good = response.status in (200, 304)
+        return Fetch(
+            url=leased.url,
+            fetched_at=utc_now(),
+            status=response.status,
+            headers=tuple((name, value) for name, values in headers.items() for value in values),
+            body=None,
+            content_type=_header(response, "Content-Type"),
+            etag=_header(response, "ETag"),
+            last_modified=_header(response, "Last-Modified"),
+            error=None if good else f"http {response.status}",
+            consent=read_consent(leased.url, robots, headers),
+        )
+
+
+def _headers(response: Any) -> dict[str, list[str]]:
+    return {
+        name.decode("latin-1").lower(): [value.decode("latin-1") for value in values]
+        for name, values in response.headers.items()
+    }
+
+
+def _header(response: Any, name: str) -> str | None:
+    value = response.headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _reason(failure: Any) -> str:
+    text = " ".join(str(failure.value).split())
+    return f"{type(failure.value).__name__}: {text}"[:300]
