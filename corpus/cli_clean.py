@@ -35,8 +35,12 @@ class Job:
 @click.command()
 @click.argument("paths", nargs=-1, metavar="PATH…")
 @click.option("--manifest", metavar="FILE", help="JSON Lines, one document each: files, url, content_type.")
-@click.option("--rejects", metavar="FILE", help="Write what was refused: source, reason, detail (JSON Lines).")
-@click.option("--main-text", is_flag=True, help="Stop after decoding, extraction and boilerplate; no splitting.")
+@click.option(
+    "--rejects", metavar="FILE", help="Write what was refused: source, reason, detail (JSON Lines)."
+)
+@click.option(
+    "--main-text", is_flag=True, help="Stop after decoding, extraction and boilerplate; no splitting."
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes; one per core by default.")
 def clean(
     paths: tuple[str, ...], manifest: str | None, rejects: str | None, main_text: bool, workers: int | None
@@ -88,11 +92,15 @@ def _manifest_row(path: Path, number: int, line: str) -> Job:
         names = [str(name) for name in row["files"]]
         source = names[0]
     except (ValueError, KeyError, TypeError, IndexError):
-        raise UsageError(f'{path}, line {number}: expected an object with "files": [...]; correct it.') from None
+        raise UsageError(
+            f'{path}, line {number}: expected an object with "files": [...]; correct it.'
+        ) from None
     files = tuple(path.parent / name for name in names)
     for file in files:
         if not file.is_file():
-            raise UsageError(f"{path}, line {number}: there is no file {file}; paths are relative to the manifest.")
+            raise UsageError(
+                f"{path}, line {number}: there is no file {file}; paths are relative to the manifest."
+            )
     return Job(source, files, row.get("url"), row.get("content_type"))
 
 
@@ -121,7 +129,7 @@ def _page(file: Path, job: Job) -> Page:
 
 def _open_rejects(path: str | None) -> TextIO:
     try:
-        return open(path or "/dev/null", "w", encoding="utf-8")  # noqa: SIM115 (the caller closes it)
+        return open(path or "/dev/null", "w", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"The file {path} cannot be written ({error.strerror}); choose another.") from None
 
@@ -133,7 +141,14 @@ def _print(job: Job, cleaned: Cleaned, main_text: bool) -> None:
     hits = {hit.rule: hit.count for hit in document.rule_hits}
     rows: Iterable[dict[str, object]]
     if main_text:
-        rows = [{"source": job.source, "url": job.url or document.url, "title": document.title, "text": document.text}]
+        rows = [
+            {
+                "source": job.source,
+                "url": job.url or document.url,
+                "title": document.title,
+                "text": document.text,
+            }
+        ]
     else:
         rows = [_row(job, document.url, piece, document.declared_pieces) for piece in cleaned.pieces]
     for row in rows:

@@ -53,8 +53,10 @@ def release_create(home: Home, as_json: bool, date: str | None) -> None:
     elif made is None:
         print("Nothing changed since the last release: none was made.")
     else:
-        print(f"Release {made.version} of {made.date}: {made.pieces_default:,} pieces in the default set, "
-              f"{made.pieces:,} in all, root {made.root}\nIt lies in {home.releases / made.version}")
+        print(
+            f"Release {made.version} of {made.date}: {made.pieces_default:,} pieces in the default set, "
+            f"{made.pieces:,} in all, root {made.root}\nIt lies in {home.releases / made.version}"
+        )
 
 
 @release.command("list")
@@ -67,7 +69,17 @@ def release_list(home: Home, as_json: bool) -> None:
         print_json(releases)
     elif releases:
         head = ("version", "date", "default", "pieces", "clusters", "root")
-        print(table([head, *((r.version, r.date, r.pieces_default, r.pieces, r.clusters, r.root[:16]) for r in releases)]))
+        print(
+            table(
+                [
+                    head,
+                    *(
+                        (r.version, r.date, r.pieces_default, r.pieces, r.clusters, r.root[:16])
+                        for r in releases
+                    ),
+                ]
+            )
+        )
     else:
         print(f"No release in {home.releases} yet; 'fanwen release create' makes one.")
 
@@ -142,7 +154,9 @@ def duplicates(home: Home, as_json: bool) -> None:
 @home_option
 @json_option
 @click.argument("query")
-@click.option("--limit", type=click.IntRange(0), default=20, show_default=True, help="Results shown; 0 for all.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Results shown; 0 for all."
+)
 def search(home: Home, as_json: bool, query: str, limit: int) -> None:
     """Pieces whose text holds QUERY, exactly as typed; one character is enough.
 
@@ -152,7 +166,9 @@ def search(home: Home, as_json: bool, query: str, limit: int) -> None:
     if as_json:
         print_json(found)
         return
-    print(f"{found.total:,} pieces hold “{query}”" + (f"; the first {len(found.hits)}:" if found.hits else "."))
+    print(
+        f"{found.total:,} pieces hold “{query}”" + (f"; the first {len(found.hits)}:" if found.hits else ".")
+    )
     for hit in found.hits:
         print(f"\n  {hit.piece_id}  {hit.genre}  {hit.title or '–'}\n  {hit.url}\n  {hit.snippet}")
 
@@ -179,14 +195,18 @@ def verify(home: Home, as_json: bool) -> None:
     for trouble in [] if as_json else troubles:
         print(trouble)
     if troubles:
-        raise DamagedError(f"{len(troubles)} troubles in {home.path}; the lines above say which and what to do.")
+        raise DamagedError(
+            f"{len(troubles)} troubles in {home.path}; the lines above say which and what to do."
+        )
     if not as_json:
         print(f"{home.path}: archive, corpus and releases are right.")
 
 
 def _corpus(home: Home) -> Path:
     if not home.corpus.is_file():
-        raise UsageError(f"There is no corpus in {home.path}; 'fanwen ingest' or 'fanwen crawl', then 'fanwen build'.")
+        raise UsageError(
+            f"There is no corpus in {home.path}; 'fanwen ingest' or 'fanwen crawl', then 'fanwen build'."
+        )
     return home.corpus
 
 
@@ -196,7 +216,9 @@ def _release_folders(home: Home, which: str | None) -> list[Path]:
     else:
         found = [path for path in (home.releases / which, Path(which)) if path.is_dir()][:1]
     if not found:
-        raise UsageError(f"There is no release {which or 'yet'} in {home.releases}; 'fanwen release list' shows them.")
+        raise UsageError(
+            f"There is no release {which or 'yet'} in {home.releases}; 'fanwen release list' shows them."
+        )
     return found
 
 

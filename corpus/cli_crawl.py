@@ -24,7 +24,9 @@ from fanwen.spiders.site import builtin_site_folder, read_site
 @home_option
 @click.option("--contact", metavar="ADDRESS", help="E-mail or page where a site's owner reaches you.")
 @click.option("--takedown", metavar="ADDRESS", help="Address for takedown requests.")
-@click.option("--disk-budget-gb", type=click.FloatRange(min=0, min_open=True), help="Largest size of the home.")
+@click.option(
+    "--disk-budget-gb", type=click.FloatRange(min=0, min_open=True), help="Largest size of the home."
+)
 def init(home: Home, contact: str | None, takedown: str | None, disk_budget_gb: float | None) -> None:
     """Write fanwen.toml: contact, takedown address, disk budget. Asks for what is not given."""
     if home.config_file.exists():
@@ -87,7 +89,9 @@ def sites_list(home: Home, as_json: bool) -> None:
 def sites_check(home: Home, as_json: bool, files: tuple[str, ...]) -> None:
     """Validate site files: those given, or all built-in ones and your own."""
     folders = (builtin_site_folder(), home.site_folder)
-    paths = [Path(file) for file in files] or [file for folder in folders for file in sorted(folder.glob("*.toml"))]
+    paths = [Path(file) for file in files] or [
+        file for folder in folders for file in sorted(folder.glob("*.toml"))
+    ]
     checked = [read_site(path) for path in paths]
     if as_json:
         print_json([{"site": site.name, "status": site.status, "ok": True} for site in checked])
@@ -120,7 +124,12 @@ def crawl(
     progress = Progress()
     with home.locked("crawl"):
         report = crawl_home(
-            home, chosen, proxy=proxy, revisit=revisit, shard=_shard(shard) if shard else None, progress=progress
+            home,
+            chosen,
+            proxy=proxy,
+            revisit=revisit,
+            shard=_shard(shard) if shard else None,
+            progress=progress,
         )
     progress.close()
     print_json(report) if as_json else print(_crawl_table(report))
@@ -162,8 +171,12 @@ def refresh_command(
 @home_option
 @json_option
 @click.argument("paths", nargs=-1, metavar="PATH…")
-@click.option("--pieces", metavar="FILE", help="Ready pieces, JSON Lines or Parquet: id, text, title, url, genre.")
-@click.option("--source", metavar="NAME", help="Name of the source of the ready pieces; the file's name by default.")
+@click.option(
+    "--pieces", metavar="FILE", help="Ready pieces, JSON Lines or Parquet: id, text, title, url, genre."
+)
+@click.option(
+    "--source", metavar="NAME", help="Name of the source of the ready pieces; the file's name by default."
+)
 def ingest(home: Home, as_json: bool, paths: tuple[str, ...], pieces: str | None, source: str | None) -> None:
     """Take files at hand (HTML, TXT, Markdown, PDF, DOCX; folders recursively) into the archive.
 

@@ -11,7 +11,6 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from fanwen.corpus import release as release_module
 from fanwen.corpus import stats as stats_module
@@ -24,7 +23,9 @@ from fanwen.spiders.samples import site_folder
 from fanwen.spiders.samples.server import SampleServer
 
 _PHASES = ("first", "second", "done")
-_CONFIG = '# made by fanwen demo: its sites are served on this machine only\ncontact = "demo@fanwen.example"\n'
+_CONFIG = (
+    '# made by fanwen demo: its sites are served on this machine only\ncontact = "demo@fanwen.example"\n'
+)
 
 
 def demo(home: Home, say: Callable[[str], None], progress: Progress) -> None:
@@ -47,6 +48,7 @@ def demo(home: Home, say: Callable[[str], None], progress: Progress) -> None:
 
 
 def _prepare(home: Home) -> None:
+    home.path.mkdir(parents=True, exist_ok=True)
     _remember(home, "first")
     home.site_folder.mkdir(exist_ok=True)
     home.config_file.write_text(_CONFIG, encoding="utf-8")
@@ -54,7 +56,9 @@ def _prepare(home: Home) -> None:
         shutil.copyfile(file, home.site_folder / file.name)
 
 
-def _one_refresh(home: Home, state: str, *, revisit: bool, say: Callable[[str], None], progress: Progress) -> None:
+def _one_refresh(
+    home: Home, state: str, *, revisit: bool, say: Callable[[str], None], progress: Progress
+) -> None:
     with SampleServer(state) as server:
         report = refresh(home, proxy=server.proxy_url, revisit=revisit, progress=progress)
     progress.close()
@@ -73,14 +77,18 @@ def _phase(home: Home) -> str:
     file = home.path / "demo.json"
     if not file.exists():
         if home.path.exists() and any(path.name != "lock" for path in home.path.iterdir()):
-            raise UsageError(f"{home.path} holds something else than a demo; choose another folder with --home.")
+            raise UsageError(
+                f"{home.path} holds something else than a demo; choose another folder with --home."
+            )
         return "first"
     try:
         phase = json.loads(file.read_text(encoding="utf-8"))["phase"]
         if phase not in _PHASES:
             raise ValueError(phase)
     except (ValueError, KeyError, TypeError):
-        raise UsageError(f"{file} is damaged; delete the folder {home.path} and start the demo anew.") from None
+        raise UsageError(
+            f"{file} is damaged; delete the folder {home.path} and start the demo anew."
+        ) from None
     return str(phase)
 
 

@@ -61,7 +61,9 @@ def _released(store: Store) -> dict[str, int]:
 
 def _expected(site: Site, pieces: int) -> Gate:
     least = site.expect.min_pieces
-    return Gate("expected", site.name, pieces >= least, f"{site.name} has {pieces} pieces, expected are {least}")
+    return Gate(
+        "expected", site.name, pieces >= least, f"{site.name} has {pieces} pieces, expected are {least}"
+    )
 
 
 def _kept(site: str, pieces: int, before: int) -> Gate:

@@ -114,7 +114,9 @@ def _take(handle: int, path: Path, command: str) -> None:
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
     except OSError as error:
-        raise IncompleteError(f"The home {path} cannot be written ({error.strerror}); free some disk.") from None
+        raise IncompleteError(
+            f"The home {path} cannot be written ({error.strerror}); free some disk."
+        ) from None
 
 
 def _holder(handle: int) -> str:

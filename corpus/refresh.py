@@ -75,6 +75,7 @@ def refresh(
 
 def chosen_sites(home: Home, names: Sequence[str]) -> dict[str, Site]:
     """The sites to crawl, by name. Raises UsageError for unknown names and unchecked sites."""
+    home.config()  # a broken configuration is told before anything else
     known = home.sites()
     for name in names:
         if name not in known:
@@ -82,11 +83,15 @@ def chosen_sites(home: Home, names: Sequence[str]) -> dict[str, Site]:
         if known[name].status not in CRAWLED:
             raise UsageError(
                 f"The site '{name}' is {known[name].status}; check its file, copy it to {home.site_folder} "
-                "and set status = \"active\"."
+                'and set status = "active".'
             )
-    sites = {name: site for name, site in known.items() if site.status in CRAWLED and (not names or name in names)}
+    sites = {
+        name: site for name, site in known.items() if site.status in CRAWLED and (not names or name in names)
+    }
     if not sites:
-        raise UsageError("No site is active; check one, copy its file to the home's sites/ and set its status.")
+        raise UsageError(
+            "No site is active; check one, copy its file to the home's sites/ and set its status."
+        )
     return sites
 
 
@@ -112,7 +117,13 @@ def crawl_home(
 
     return crawl(
         CrawlOptions(
-            home.archive, sites, contact=config.contact, proxy=proxy, revisit=revisit, shard=shard, progress=seen
+            home.archive,
+            sites,
+            contact=config.contact,
+            proxy=proxy,
+            revisit=revisit,
+            shard=shard,
+            progress=seen,
         )
     )
 

@@ -67,7 +67,9 @@ class Progress:
             self._write("")
 
     def _write(self, text: str) -> None:
-        self._stream.write("\r" + text + " " * max(0, self._width - _width(text)) + ("\r" if not text else ""))
+        self._stream.write(
+            "\r" + text + " " * max(0, self._width - _width(text)) + ("\r" if not text else "")
+        )
         self._stream.flush()
         self._width = _width(text)
 
@@ -94,4 +96,8 @@ def _width(text: str) -> int:
 
 def _pad(cell: str, width: int) -> str:
     room = " " * (width - _width(cell))
-    return room + cell if cell[:1].isdigit() and cell.replace(",", "").replace(".", "").isdigit() else cell + room
+    return (
+        room + cell
+        if cell[:1].isdigit() and cell.replace(",", "").replace(".", "").isdigit()
+        else cell + room
+    )

@@ -45,7 +45,7 @@ def _command(command: click.Command, path: str, parent: click.Context | None) ->
     context = click.Context(command, info_name=path.rsplit(" ", 1)[-1], parent=parent)
     yield f"## {path}\n"
     yield _prose(command.help or "") + "\n"
-    options = [record for record in (p.get_help_record(context) for p in command.params) if record]
+    options = [record for record in (p.get_help_record(context) for p in command.params) if record and record[1]]
     if not isinstance(command, click.Group):
         usage = " ".join(command.collect_usage_pieces(context))
         yield f"```\n{path} {usage}\n```\n"

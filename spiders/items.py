@@ -12,7 +12,8 @@ from dataclasses import dataclass
 class Consent:
     """What a site said about reuse when a page was fetched; None where it said nothing.
 
-    ``robots_hash`` names the robots.txt in force (None: not asked, for a local file).
+    ``robots_hash`` names the robots.txt in force: the hash of nothing where the site has none,
+    None where it was not asked, as for a local file.
     ``reservations`` are the reasons found to leave the page out of the default set, such
     as ``tdm-reservation``, ``x-robots-tag: noai``, ``meta robots: noindex``.
     """

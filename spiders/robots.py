@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from hashlib import sha256
 from importlib.resources import files
 
 from protego import Protego
@@ -20,6 +21,7 @@ from fanwen.spiders.items import Consent
 
 ROBOTS_AGENT = "fanwen"  # the name by which robots.txt groups address us
 MAX_ROBOTS_BYTES = 512 * 1024  # RFC 9309: at least 500 KiB must be read
+NO_ROBOTS = sha256(b"").hexdigest()  # asked for, and the site has none: that is evidence too
 _AGENT_PREFIX = re.compile(r"([a-z0-9._-]+)\s*:\s*(.*)", re.IGNORECASE)
 # directives with a value of their own, which look like an agent's name before a colon
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
@@ -85,7 +87,7 @@ def read_consent(
     if any(value.strip() == "1" for value in tdm):
         found.add("tdm-reservation")
     return Consent(
-        robots_hash=None if robots is None else robots.hash,
+        robots_hash=None if robots is None else robots.hash or NO_ROBOTS,
         x_robots_tag=", ".join(tags) or None,
         meta_robots=", ".join(meta_robots) or None,
         tdm_reservation=", ".join(tdm) or None,

@@ -28,7 +28,7 @@ def one_sentence(done: object, code: int, *words: str) -> None:
     assert lines[0].startswith("fanwen: ")
     assert "Traceback" not in done.err + done.out
     for word in words:
-        assert word in lines[0], lines[0]
+        assert word.lower() in lines[0].lower(), lines[0]
 
 
 def test_a_wrong_option(fanwen: Run) -> None:

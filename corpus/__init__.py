@@ -1,0 +1,1 @@
+"""Keeps every piece with its history and publishes numbered releases. Never parses HTML."""

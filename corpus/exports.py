@@ -1,0 +1,250 @@
+"""Writes the files of one release from corpus.db, as of its seq, and reads them back.
+
+In goes corpus.db with a prepared release, out come ``fanwen.db.zst``, ``jsonl/pieces.jsonl.zst``,
+``release.json`` and ``SHA256SUMS`` in a folder. The same rows give the same bytes: nothing in them
+comes from the clock, the folder or the machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import zstandard
+
+from fanwen.corpus.identity import leaf, root, text_hash
+from fanwen.corpus.store import Store, to_json
+from fanwen.corpus.types import ReleaseFile
+from fanwen.errors import DamagedError
+
+DATABASE = "fanwen.db.zst"
+PIECES = "jsonl/pieces.jsonl.zst"
+MANIFEST = "release.json"
+SUMS = "SHA256SUMS"
+LEVEL = 9
+
+PIECE_FIELDS = (
+    "select v.piece as id, p.given_id, d.url, d.site, v.place, v.title, t.body as text,"
+    " v.text as text_sha256,"
+    " v.genre, v.genre_confidence, v.year, v.level, v.language, v.script, v.flags, v.excluded_why, v.cluster,"
+    " v.is_canonical, v.n_chars, v.n_han, v.n_paragraphs, v.han_share, v.repeated_line_share,"
+    " v.list_line_share, v.placeholder_share, d.first_seen, dv.fetched_at, dv.rights_basis,"
+    " dv.claimed_published, dv.claimed_author, dv.claimed_source, dv.claimed_rights, dv.claimed_category,"
+    " dv.declared_pieces, dv.found_pieces, dv.extractor, dv.ruleset, v.leaf"
+    " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
+    " join document_version dv on dv.id = v.document_version join text t on t.sha256 = v.text"
+    " where v.removed_in is null order by v.piece"
+)
+
+
+def write(store: Store, seq: int, folder: Path) -> None:
+    """Write all files of release ``seq`` into the empty ``folder``."""
+    (folder / "jsonl").mkdir()
+    plain = folder / "fanwen.db"
+    copy_as_of(store, seq, plain)
+    with _opened(plain) as db:
+        with _compressed(folder / PIECES) as stream:
+            for row in piece_rows(db):
+                stream.write(to_json(row).encode() + b"\n")
+        (folder / MANIFEST).write_text(_manifest(db, seq), encoding="utf-8")
+    with plain.open("rb") as source, (folder / DATABASE).open("wb") as target:
+        compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+        compressor.copy_stream(source, target, size=plain.stat().st_size)
+    plain.unlink()
+    lines = [f"{one.sha256}  {one.path}\n" for one in files_in(folder) if one.path != SUMS]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    _sync(folder)
+
+
+def copy_as_of(store: Store, seq: int, target: Path) -> None:
+    """A database of its own with everything up to release ``seq`` and nothing later; no caches."""
+    store.rows("vacuum into ?", str(target))
+    with _opened(target, write=True) as db:
+        db.execute("pragma foreign_keys = off")
+        db.execute("begin")
+        for table in ("piece_version", "document_version", "relation", "cluster_alias", "tombstone"):
+            db.execute(f"delete from {table} where added_in > ?", (seq,))
+        for table in ("piece_version", "document_version"):
+            db.execute(
+                f"update {table} set removed_in = null, removed_why = null where removed_in > ?", (seq,)
+            )
+        db.execute("update relation set removed_in = null where removed_in > ?", (seq,))
+        db.execute("update tombstone set lifted_in = null where lifted_in > ?", (seq,))
+        db.execute("delete from canonical_log where seq > ?", (seq,))
+        db.execute("delete from release where seq > ?", (seq,))
+        for table in ("rule_hit", "reject"):
+            db.execute(f"delete from {table} where document_version not in (select id from document_version)")
+        drop_orphans(db)
+        db.execute("insert into search_grams (search_grams) values ('delete-all')")
+        db.execute("delete from search_text")
+        db.execute("delete from setting")
+        date = db.execute("select date from release where seq = ?", (seq,)).fetchone()[0]
+        db.execute("update release set state = 'published'")
+        # when a migration ran on this machine is nobody's business, and would differ every time
+        db.execute("update _sqlite_migrations set applied_at = ?", (date,))
+        db.execute("commit")
+        db.execute("vacuum")
+
+
+def drop_orphans(db: sqlite3.Connection) -> None:
+    """Delete what no state of any piece refers to."""
+    db.execute("delete from piece where id not in (select piece from piece_version)")
+    db.execute(
+        "delete from document where id not in (select document from piece)"
+        " and id not in (select document from document_version)"
+    )
+    db.execute(
+        "update document set next_n ="
+        " (select coalesce(max(n), 0) + 1 from piece where piece.document = document.id)"
+        " where next_n <> (select coalesce(max(n), 0) + 1 from piece where piece.document = document.id)"
+    )
+    db.execute("delete from fingerprint where text not in (select text from piece_version)")
+    for side in ("a", "b"):
+        db.execute(f"delete from relation where {side} not in (select key from fingerprint)")
+    db.execute(
+        "delete from text where sha256 not in (select text from piece_version)"
+        " and sha256 not in (select text_original from piece_version)"
+    )
+
+
+def piece_rows(db: sqlite3.Connection) -> Iterator[dict[str, object]]:
+    """Open pieces of a release database as rows of its JSON Lines."""
+    cursor = db.execute(PIECE_FIELDS)
+    names = [column[0] for column in cursor.description]
+    for values in cursor:
+        row = dict(zip(names, values, strict=True))
+        row["flags"] = json.loads(row["flags"])
+        row["is_canonical"] = bool(row["is_canonical"])
+        row["given_id"] = None if row["given_id"] is None else json.loads(row["given_id"])
+        yield row
+
+
+def checked_root(rows: Iterator[dict[str, object]], where: str) -> tuple[str, int]:
+    """Root and number of pieces, every leaf and every text computed anew.
+
+    Raises :class:`DamagedError` naming the piece that is not what it claims.
+    """
+    leaves = []
+    for row in rows:
+        identity, text, title, cluster, flags = (row[k] for k in ("id", "text", "title", "cluster", "flags"))
+        if text is not None and text_hash(str(text)) != row["text_sha256"]:
+            raise DamagedError(f"{where}: the text of piece {identity} is not what its hash says.")
+        assert isinstance(flags, list)
+        computed = leaf(
+            str(identity),
+            str(row["text_sha256"]),
+            None if title is None else str(title),
+            str(row["url"]),
+            flags,
+            str(row["genre"]),
+            str(row["script"]),
+            None if cluster is None else str(cluster),
+            bool(row["is_canonical"]),
+        )
+        if computed != row["leaf"]:
+            raise DamagedError(f"{where}: piece {identity} is not what its leaf hash says.")
+        leaves.append(computed)
+    return root(leaves), len(leaves)
+
+
+def database_root(folder: Path, scratch: Path) -> tuple[str, int, str]:
+    """(root, pieces, root on record) of the database of the release in ``folder``."""
+    plain = scratch / "fanwen.db"
+    unpack_database(folder, plain)
+    with _opened(plain) as db:
+        computed, pieces = checked_root(piece_rows(db), DATABASE)
+        stored = db.execute("select root from release order by seq desc limit 1").fetchone()
+        return computed, pieces, "" if stored is None else str(stored[0])
+
+
+def unpack_database(folder: Path, target: Path) -> None:
+    with (folder / DATABASE).open("rb") as source, target.open("wb") as stream:
+        zstandard.ZstdDecompressor().copy_stream(source, stream)
+
+
+def jsonl_root(folder: Path) -> tuple[str, int]:
+    return checked_root(_jsonl_rows(folder / PIECES), PIECES)
+
+
+def files_in(folder: Path) -> list[ReleaseFile]:
+    """Every file below ``folder``, sorted by path, with size and hash."""
+    result = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() or path.is_symlink():
+            result.append(
+                ReleaseFile(path.relative_to(folder).as_posix(), path.stat().st_size, file_hash(path))
+            )
+    return sorted(result, key=lambda one: one.path)
+
+
+def file_hash(path: Path) -> str:
+    hashed = sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(1 << 20):
+            hashed.update(chunk)
+    return hashed.hexdigest()
+
+
+def write_synced(path: Path, text: str) -> None:
+    """Replace a file at once, so that a reader sees the old or the new one."""
+    temporary = path.with_name(f".{path.name}.new")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sync(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as stream:
+                os.fsync(stream.fileno())
+        else:
+            sync_folder(path)
+    sync_folder(folder)
+
+
+def _manifest(db: sqlite3.Connection, seq: int) -> str:
+    columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools"
+    values = db.execute(f"select {columns} from release where seq = ?", (seq,)).fetchone()
+    manifest = dict(zip(columns.split(", "), values, strict=True))
+    manifest["tools"] = json.loads(manifest["tools"])
+    return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def _jsonl_rows(path: Path) -> Iterator[dict[str, object]]:
+    with zstandard.open(path, "rt", encoding="utf-8", newline="\n") as stream:
+        for line in stream:
+            yield json.loads(line)
+
+
+@contextmanager
+def _compressed(path: Path) -> Iterator[zstandard.ZstdCompressionWriter]:
+    compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    with path.open("wb") as raw, compressor.stream_writer(raw, closefd=False) as stream:
+        yield stream
+
+
+@contextmanager
+def _opened(path: Path, *, write: bool = False) -> Iterator[sqlite3.Connection]:
+    mode = "rw" if write else "ro"
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    try:
+        yield db
+    finally:
+        db.close()

@@ -1,0 +1,409 @@
+"""Makes, lists, compares and verifies releases: numbered states that never change again.
+
+A release is decided in corpus.db first (state ``prepared``), then its folder is written beside its
+final place, validated, synced and renamed, then index.json is replaced, then the row becomes
+``published``. Killed anywhere and run again, the same release comes out: what is prepared is
+finished before anything else happens, from the rows as of its seq. A failed run publishes nothing
+and never moves the pointer to the last good release.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import zstandard
+
+import fanwen
+from fanwen.corpus import dedup, exports, search
+from fanwen.corpus.exports import MANIFEST, SUMS
+from fanwen.corpus.identity import root
+from fanwen.corpus.schema import SCHEMA_VERSION
+from fanwen.corpus.store import Store, explained, open_store, to_json
+from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
+from fanwen.errors import DamagedError, UsageError
+
+INDEX = "index.json"
+
+Progress = Callable[[str, int, int], None]
+
+_COLUMNS = "version, seq, date, root, parent, pieces, pieces_default, clusters, documents, withdrawn"
+
+
+def create(
+    corpus_path: Path, releases_dir: Path, *, date: str | None = None, progress: Progress | None = None
+) -> Release | None:
+    """Publish the current state if something that a reader can see changed; else None.
+
+    ``date`` (YYYY-MM-DD) defaults to the day of the newest fetch in the release.
+    Raises :class:`UsageError` for an empty corpus or a wrong date.
+    """
+    step = progress or (lambda name, done, total: None)
+    with open_store(corpus_path) as store, explained(releases_dir):
+        releases_dir.mkdir(parents=True, exist_ok=True)
+        done = _finish_prepared(store, releases_dir, step)
+        if store.value("select count(*) from piece_version") == 0:
+            raise UsageError(
+                "The corpus holds no pieces yet; crawl or ingest some pages and run 'fanwen build'."
+            )
+        dedup.update(store, progress)
+        dedup.settle(store, final=True)
+        _drop_orphans(store)
+        if not _changed(store):
+            return done
+        _prepare(store, releases_dir, date)
+        step("prepared", 1, 4)
+        return _finish_prepared(store, releases_dir, step)
+
+
+def verify(path: Path) -> Verified:
+    """Check a release folder: every file against its sum, no file missing or extra, and the root hash
+    computed anew from the database and from the JSON Lines.
+
+    Raises :class:`DamagedError` naming what is wrong, :class:`UsageError` where there is no release.
+    """
+    if not (path / SUMS).is_file() and not (path / MANIFEST).is_file():
+        raise UsageError(f"There is no release at {path}; give a folder that holds {MANIFEST} and {SUMS}.")
+    present = {one.path: one for one in exports.files_in(path)}
+    if SUMS not in present:
+        raise DamagedError(f"{SUMS} is missing in {path}; fetch the release again.")
+    _check_against_index(path, present[SUMS].sha256)
+    expected = _read_sums(path / SUMS)
+    for name, hashed in expected.items():
+        if name not in present:
+            raise DamagedError(f"{name} is missing in {path}; fetch the release again.")
+        if present[name].sha256 != hashed:
+            raise DamagedError(f"{name} in {path} is not what {SUMS} says; fetch the release again.")
+    for name in sorted(present.keys() - expected.keys() - {SUMS}):
+        raise DamagedError(f"{name} in {path} does not belong to the release; remove it or fetch it again.")
+    manifest = _read_manifest(path)
+    try:
+        with tempfile.TemporaryDirectory(prefix="fanwen-verify-") as scratch:
+            from_database = exports.database_root(path, Path(scratch))
+        from_jsonl = exports.jsonl_root(path)
+    except (zstandard.ZstdError, sqlite3.Error, KeyError, ValueError, FileNotFoundError) as error:
+        raise DamagedError(f"The release at {path} cannot be read ({error}); fetch it again.") from None
+    roots = {str(manifest.get("root")), *from_database[::2], from_jsonl[0]}
+    counts = {manifest.get("pieces"), from_database[1], from_jsonl[1]}
+    if len(roots) != 1 or len(counts) != 1:
+        raise DamagedError(
+            f"In {path} the database, the JSON Lines and {MANIFEST} do not hold the same pieces."
+        )
+    return Verified(str(manifest["version"]), from_jsonl[0], from_jsonl[1], len(present))
+
+
+def listing(releases_dir: Path) -> list[Release]:
+    """All published releases, the oldest first; none where nothing was released yet."""
+    names = [field.name for field in fields(Release)]
+    return [
+        Release(**{name: getattr(details, name) for name in names}) for details in _read_index(releases_dir)
+    ]
+
+
+def show(releases_dir: Path, version: str | None = None) -> ReleaseDetails:
+    """One release with its files; the latest where no version is given."""
+    known = _read_index(releases_dir)
+    if not known:
+        raise UsageError(f"There is no release in {releases_dir} yet; run 'fanwen release create'.")
+    for details in known:
+        if version is not None and details.version == version:
+            return details
+    if version is None:
+        return known[-1]
+    raise UsageError(
+        f"There is no release {version} in {releases_dir}; 'fanwen release list' shows those there are."
+    )
+
+
+def diff(corpus_path: Path, a: str, b: str) -> list[Change]:
+    """How the pieces changed from release ``a`` to release ``b``; ``current`` is what the next would hold.
+
+    Ordered by URL and number. MOD names what differs: text, title, flags, genre, script, cluster, canonical.
+    """
+    with open_store(corpus_path, readonly=True) as store:
+        return changes(store, seq_of(store, a), seq_of(store, b))
+
+
+def seq_of(store: Store, version: str) -> int:
+    """The seq of a version; ``current`` is the pending one."""
+    if version == "current":
+        return store.pending
+    seq = store.value("select seq from release where version = ?", version)
+    if seq is None:
+        raise UsageError(
+            f"There is no release {version} in {store.path}; 'fanwen release list' shows those there are."
+        )
+    return int(seq)
+
+
+def changes(store: Store, before: int, after: int) -> list[Change]:
+    low, high = min(before, after), max(before, after)
+    touched = "(added_in > :low and added_in <= :high or removed_in > :low and removed_in <= :high)"
+    names = ("piece", "leaf", "text", "title", "flags", "genre", "script", "cluster", "is_canonical", "url")
+    states: list[dict[str, dict[str, object]]] = []
+    for seq in (before, after):
+        rows = store.conn.execute(
+            "select v.piece, v.leaf, v.text, v.title, v.flags, v.genre, v.script, v.cluster, v.is_canonical,"
+            " d.url, v.removed_why, p.n from piece_version v join piece p on p.id = v.piece"
+            " join document d on d.id = p.document"
+            f" where v.piece in (select piece from piece_version where {touched})"
+            " and v.added_in <= :seq and (v.removed_in is null or v.removed_in > :seq)",
+            {"low": low, "high": high, "seq": seq},
+        )
+        keys = (*names, "removed_why", "n")
+        states.append({row[0]: dict(zip(keys, row, strict=True)) for row in rows})
+    old, new = states
+    found = []
+    for piece in old.keys() | new.keys():
+        row = new.get(piece) or old[piece]
+        if piece not in old:
+            change, why = "ADD", "new"
+        elif piece not in new:
+            change, why = "DEL", str(old[piece]["removed_why"] or "added later")
+        elif old[piece]["leaf"] != new[piece]["leaf"]:
+            change = "MOD"
+            why = ",".join(name for name in names[2:] if old[piece][name] != new[piece][name])
+        else:
+            continue
+        title = None if row["title"] is None else str(row["title"])
+        found.append(
+            (str(row["url"]), int(str(row["n"])), Change(piece, change, why, title, str(row["url"])))
+        )
+    return [one for _, _, one in sorted(found, key=lambda item: (item[0], item[1], item[2].piece_id))]
+
+
+def releases(store: Store) -> tuple[Release, ...]:
+    """The releases that corpus.db knows, the oldest first."""
+    return tuple(_release(row) for row in store.rows(f"select {_COLUMNS} from release order by seq"))
+
+
+def _release(row: Iterable[object]) -> Release:
+    *values, withdrawn = row
+    return Release(*values, bool(withdrawn))  # type: ignore[arg-type,call-arg]
+
+
+def _drop_orphans(store: Store) -> None:
+    orphans = store.rows(
+        "select text from search_text where text not in (select text from piece_version) order by text"
+    ).fetchall()
+    with store.atomic():
+        for (sha256,) in orphans:
+            search.forget(store, sha256)
+        exports.drop_orphans(store.conn)
+
+
+def _changed(store: Store) -> bool:
+    """Whether the pending release differs from the last one in more than provenance."""
+    return bool(
+        store.value(
+            "select exists (select 1 from piece_version"
+            "  where removed_in = :seq and removed_why <> 'provenance')"
+            " or exists (select 1 from piece_version n where n.added_in = :seq and not exists"
+            "  (select 1 from piece_version o where o.piece = n.piece and o.removed_in = :seq))".replace(
+                ":seq", str(store.pending)
+            )
+        )
+    )
+
+
+def _prepare(store: Store, releases_dir: Path, date: str | None) -> None:
+    seq = store.pending
+    parent = store.rows("select version, date from release order by seq desc limit 1").fetchone()
+    day = _date(store, date, parent[1] if parent else None)
+    leaves = [row[0] for row in store.rows("select leaf from piece_version where removed_in is null")]
+    counts = store.rows(
+        "select count(distinct p.document), count(*), coalesce(sum(v.excluded_why is null), 0),"
+        " count(distinct v.cluster) from piece_version v join piece p on p.id = v.piece"
+        " where v.removed_in is null"
+    ).fetchone()
+    with store.atomic():
+        _log_canonicals(store)
+        store.rows(
+            "insert into release (seq, version, date, state, parent, root, documents, pieces, pieces_default,"
+            " clusters, tools) values (?, ?, ?, 'prepared', ?, ?, ?, ?, ?, ?, ?)",
+            seq,
+            _version(store, releases_dir, day),
+            day,
+            parent[0] if parent else None,
+            root(leaves),
+            *counts,
+            to_json(_tools(store)),
+        )
+    store.refresh_pending()
+
+
+def _date(store: Store, given: str | None, parent: str | None) -> str:
+    if given is not None:
+        try:
+            datetime.date.fromisoformat(given)
+        except ValueError:
+            raise UsageError(f"'{given}' is no date; write it as 2026-11-21.") from None
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d", given):
+            raise UsageError(f"'{given}' is no date; write it as 2026-11-21.")
+        if parent is not None and given < parent:
+            raise UsageError(f"The last release is of {parent}; give that date or a later one.")
+        return given
+    newest = store.value(
+        "select max(dv.fetched_at) from document_version dv"
+        " join piece_version v on v.document_version = dv.id where v.removed_in is null"
+    )
+    # when the newest pages are gone, the release is not older than the one before it
+    return max(str(newest)[:10] if newest else "", parent or "")
+
+
+def _version(store: Store, releases_dir: Path, day: str) -> str:
+    year, month, _ = (int(part) for part in day.split("-"))
+    start = f"{year}.{month}."
+    taken = {row[0] for row in store.rows("select version from release")}
+    taken |= {path.name for path in releases_dir.iterdir()}
+    taken |= {details.version for details in _read_index(releases_dir)}
+    used = [int(one.removeprefix(start)) for one in taken if re.fullmatch(re.escape(start) + r"\d+", one)]
+    return f"{start}{max(used, default=-1) + 1}"
+
+
+def _tools(store: Store) -> dict[str, object]:
+    rulesets = store.rows(
+        "select distinct dv.ruleset from document_version dv where dv.removed_in is null"
+        " and dv.ruleset is not null order by 1"
+    )
+    return {
+        "fanwen": fanwen.__version__,
+        "rulesets": [row[0] for row in rulesets],
+        "schema_version": SCHEMA_VERSION,
+        "signatures": dedup.SPEC,
+        "sqlite": sqlite3.sqlite_version,
+        "zstandard": ".".join(str(part) for part in zstandard.ZSTD_VERSION),
+    }
+
+
+def _log_canonicals(store: Store) -> None:
+    """Note every cluster whose canonical is another than in the last release."""
+    released, seq = store.released, store.pending
+    rows = store.rows(
+        "select n.cluster, o.piece, n.piece from piece_version n"
+        " join piece_version o on o.cluster = n.cluster"
+        " where n.removed_in is null and n.is_canonical and o.is_canonical and o.piece <> n.piece"
+        " and o.added_in <= ? and (o.removed_in is null or o.removed_in > ?) order by n.cluster",
+        released,
+        released,
+    ).fetchall()
+    for cluster, before, after in rows:
+        state = store.rows(
+            "select cluster, flags from piece_version where piece = ? and removed_in is null", before
+        ).fetchone()
+        why = "gone" if state is None else "moved" if state[0] != cluster else "better"
+        store.rows(
+            "insert into canonical_log (seq, cluster, before, after, why) values (?, ?, ?, ?, ?)",
+            seq,
+            cluster,
+            before,
+            after,
+            why,
+        )
+
+
+def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Release | None:
+    """Write and publish the release that was decided and not published yet, if there is one."""
+    row = store.rows(f"select {_COLUMNS} from release where state = 'prepared'").fetchone()
+    if row is None:
+        return None
+    release = _release(row)
+    for left in releases_dir.glob(".building-*"):
+        shutil.rmtree(left)
+    final = releases_dir / release.version
+    if not final.exists():
+        building = releases_dir / f".building-{release.version}"
+        building.mkdir()
+        exports.write(store, release.seq, building)
+        step("written", 2, 4)
+        _must_be(verify(building), release)
+        building.rename(final)
+        exports.sync_folder(releases_dir)
+    else:
+        _must_be(verify(final), release)
+    step("renamed", 3, 4)
+    _write_index(
+        releases_dir,
+        ReleaseDetails(**asdict(release), sums=exports.file_hash(final / SUMS), files=_files(final)),
+    )
+    step("indexed", 4, 4)
+    store.rows("update release set state = 'published' where seq = ?", release.seq)
+    return release
+
+
+def _must_be(verified: Verified, release: Release) -> None:
+    if (verified.version, verified.root, verified.pieces) != (release.version, release.root, release.pieces):
+        raise DamagedError(
+            f"The files of release {release.version} do not hold what was decided; run 'fanwen verify'."
+        )
+
+
+def _files(folder: Path) -> tuple[ReleaseFile, ...]:
+    return tuple(exports.files_in(folder))
+
+
+def _read_sums(path: Path) -> dict[str, str]:
+    sums: dict[str, str] = {}
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise DamagedError(f"{SUMS} in {path.parent} is damaged; fetch the release again.") from None
+    for line in text.splitlines():
+        found = re.fullmatch(r"([0-9a-f]{64})  (\S.*)", line)
+        if found is None or ".." in found[2] or found[2].startswith("/"):
+            raise DamagedError(f"{SUMS} in {path.parent} is damaged; fetch the release again.")
+        sums[found[2]] = found[1]
+    return sums
+
+
+def _check_against_index(path: Path, sums_hash: str) -> None:
+    """Where the folder lies beside its index.json, that vouches for SHA256SUMS itself."""
+    if not (path.parent / INDEX).is_file():
+        return
+    for details in _read_index(path.parent):
+        if details.version == path.name and details.sums != sums_hash:
+            raise DamagedError(f"{SUMS} in {path} is not what {INDEX} says; fetch the release again.")
+
+
+def _read_manifest(path: Path) -> dict[str, object]:
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (ValueError, FileNotFoundError):
+        raise DamagedError(f"{MANIFEST} in {path} cannot be read; fetch the release again.") from None
+    if not isinstance(manifest, dict) or "version" not in manifest:
+        raise DamagedError(f"{MANIFEST} in {path} cannot be read; fetch the release again.")
+    return manifest
+
+
+def _read_index(releases_dir: Path) -> list[ReleaseDetails]:
+    path = releases_dir / INDEX
+    if not path.is_file():
+        return []
+    try:
+        index = json.loads(path.read_text(encoding="utf-8"))
+        return [
+            ReleaseDetails(**{**entry, "files": tuple(ReleaseFile(**one) for one in entry["files"])})
+            for entry in index["releases"]
+        ]
+    except (ValueError, KeyError, TypeError):
+        raise DamagedError(f"{path} cannot be read; restore it from a copy of the releases.") from None
+
+
+def _write_index(releases_dir: Path, added: ReleaseDetails) -> None:
+    entries = [one for one in _read_index(releases_dir) if one.version != added.version]
+    entries.append(added)
+    good = [one.version for one in entries if not one.withdrawn]
+    index = {
+        "format": 1,
+        "latest": good[-1] if good else None,
+        "releases": [asdict(one) for one in entries],
+    }
+    text = json.dumps(index, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+    exports.write_synced(releases_dir / INDEX, text)

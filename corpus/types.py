@@ -1,0 +1,270 @@
+"""The types that flow out of the corpus: relations, releases, changes, search results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RELATIONS = ("exact", "near", "contains", "overlap")
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A verified pair of pieces; ready-made ones are named by the id they brought, as it was given.
+
+    ``containment_a`` is the share of a's shingles found in b. ``relation`` is exact, near (these two
+    merge clusters), contains or overlap (these never do); ``shared`` counts shared 8-grams of
+    characters of the normalised texts.
+    """
+
+    a: str | int
+    b: str | int
+    relation: str
+    jaccard: float
+    containment_a: float
+    containment_b: float
+    shared: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A numbered, immutable state of the corpus. Counts are of the default and of the full set."""
+
+    version: str
+    seq: int
+    date: str
+    root: str
+    parent: str | None
+    pieces: int
+    pieces_default: int
+    clusters: int
+    documents: int = 0
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFile:
+    """One file of a release: path within it, size in bytes, sha256."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseDetails(Release):
+    """A release as index.json lists it; ``sums`` is the sha256 of its SHA256SUMS."""
+
+    sums: str = ""
+    files: tuple[ReleaseFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What ``release verify`` found to be whole."""
+
+    version: str
+    root: str
+    pieces: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What one build did. Counts of pieces are against the state before it.
+
+    ``rejects`` counts this build's rejects by reason; ``relations`` counts pairs of folded texts in
+    the corpus by relation, and ``exact`` the pieces that are exact copies of another.
+    """
+
+    documents: int
+    cleaned: int
+    unchanged: int
+    gone: int
+    pieces_added: int
+    pieces_modified: int
+    pieces_removed: int
+    rejects: dict[str, int]
+    relations: dict[str, int]
+    clusters: int
+    clusters_of_several: int
+    pieces: int
+    pieces_default: int
+
+    @property
+    def changed(self) -> bool:
+        return bool(self.cleaned or self.gone)
+
+    def summary(self) -> str:
+        """What a person wants to know, in a few lines."""
+        if not self.changed:
+            return f"Nothing changed: {self.documents:,} documents, {self.pieces:,} pieces."
+        lines = [
+            f"{self.documents:,} documents: {self.cleaned:,} cleaned, {self.unchanged:,} unchanged,"
+            f" {self.gone:,} gone.",
+            f"{self.pieces:,} pieces: {self.pieces_added:,} added, {self.pieces_modified:,} modified,"
+            f" {self.pieces_removed:,} removed; {self.pieces_default:,} in the default set.",
+            f"Duplicates: {_listed(self.relations)};"
+            f" {self.clusters_of_several:,} clusters of several pieces.",
+        ]
+        if self.rejects:
+            lines.append(f"Rejects: {_listed(self.rejects)}.")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteStats:
+    """Counts of one site among the current pieces."""
+
+    site: str
+    documents: int
+    pieces: int
+    pieces_default: int
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusStats:
+    """Counts over the current state of a corpus."""
+
+    sites: tuple[SiteStats, ...]
+    documents: int
+    pieces: int
+    pieces_default: int
+    excluded: dict[str, int]
+    clusters: int
+    clusters_of_several: int
+    relations: dict[str, int]
+    rejects: dict[str, int]
+    genres: dict[str, int]
+    scripts: dict[str, int]
+    flags: dict[str, int]
+    rights: dict[str, int]
+    releases: tuple[Release, ...]
+
+    def summary(self) -> str:
+        """What a person wants to know, in a few lines."""
+        lines = [
+            f"{len(self.sites):,} sites, {self.documents:,} pages, {self.pieces:,} pieces,"
+            f" {self.pieces_default:,} of them in the default set",
+            *(
+                f"  {site.site}: {site.documents:,} pages, {site.pieces:,} pieces,"
+                f" {site.pieces_default:,} default"
+                for site in self.sites
+            ),
+            f"kept out of the default set: {_listed(self.excluded)}",
+            f"rejects: {_listed(self.rejects)}",
+            f"duplicates: {_listed(self.relations)}; {self.clusters:,} clusters,"
+            f" {self.clusters_of_several:,} of several pieces",
+            f"genres: {_listed(self.genres)}",
+            f"script as found: {_listed(self.scripts)}",
+            f"flags: {_listed(self.flags)}",
+            f"rights: {_listed(self.rights)}",
+            f"releases: {', '.join(release.version for release in self.releases) or 'none yet'}",
+        ]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusPiece:
+    """One state of one piece (篇), as a reader sees it. ``text`` is None after it was taken down.
+
+    ``removed_in`` is None while it holds; spans and evidence are in the database only.
+    """
+
+    piece_id: str
+    url: str
+    site: str
+    place: int
+    title: str | None
+    text: str | None
+    genre: str
+    year: str | None
+    level: str | None
+    language: str
+    script: str
+    flags: tuple[str, ...]
+    n_chars: int
+    n_han: int
+    cluster: str | None
+    is_canonical: bool
+    excluded_why: str | None
+    rights_basis: str
+    fetched_at: str
+    first_seen: str
+    text_sha256: str
+    leaf: str
+    added_in: int
+    removed_in: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How one piece differs between two releases: ``ADD``, ``MOD`` or ``DEL``, and why."""
+
+    piece_id: str
+    change: str
+    why: str
+    title: str | None
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One search result; ``snippet`` is a stretch of the text around the first match."""
+
+    piece_id: str
+    title: str | None
+    genre: str
+    site: str
+    url: str
+    snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row of a file of ready-made pieces that was left out: its number from 1, and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one file of ready-made pieces brought.
+
+    ``bad`` lists at most 1000 rows, ``bad_rows`` counts all.
+    """
+
+    source: str
+    rows: int
+    added: int
+    changed: int
+    unchanged: int
+    bad_rows: int
+    bad_by_reason: dict[str, int]
+    bad: tuple[BadRow, ...]
+
+    def summary(self) -> str:
+        """What a person wants to know, in a few lines."""
+        lines = [
+            f"{self.rows:,} rows of {self.source}: {self.added:,} pieces added, {self.changed:,} changed,"
+            f" {self.unchanged:,} unchanged."
+        ]
+        if not self.added and not self.changed:
+            lines.append("Nothing changed.")
+        if self.bad_rows:
+            lines.append(f"{self.bad_rows:,} rows left out ({_listed(self.bad_by_reason)}):")
+            lines += [f"  row {row.line}: {row.reason}" for row in self.bad[:20]]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """``total`` pieces hold the query; ``hits`` are the first of them."""
+
+    query: str
+    total: int
+    hits: tuple[Found, ...]
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items()) or "none"

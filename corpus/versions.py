@@ -1,0 +1,300 @@
+"""Keeps the states of documents and pieces as intervals of releases.
+
+The state to be released next is a function of the last released state and of what is put
+here: a state that was opened and superseded before any release leaves no row behind, and
+putting the released state again reopens it. So building often or once gives the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from operator import attrgetter
+
+from fanwen.corpus.identity import leaf, text_hash
+from fanwen.corpus.store import Store, to_json
+
+# what keeps a piece out of the default set, besides being a stub: rights first, then quality
+RIGHTS_FLAGS = ("reservation_found", "probation", "held")
+QUALITY_FLAGS = (
+    "garbled",
+    "list_only",
+    "low_han",
+    "machine_written",
+    "placeholders",
+    "repetitive",
+    "spam",
+    "stutter",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """What document_version keeps of one state; see data/columns.toml for the meaning."""
+
+    document: int
+    state_hash: str
+    gone: str | None
+    bodies: str
+    fetched_at: str
+    kind: str | None
+    encoding: str | None
+    extractor: str | None
+    ruleset: str | None
+    opencc: str | None
+    script: str | None
+    title: str | None
+    declared_pieces: int | None
+    found_pieces: int
+    claimed_published: str | None
+    claimed_author: str | None
+    claimed_source: str | None
+    claimed_rights: str | None
+    claimed_category: str | None
+    consent: str
+    rights_basis: str
+    rights_detail: str | None
+    site_status: str | None
+    truncated: int
+    missing_parts: int
+
+
+@dataclass(frozen=True, slots=True)
+class PieceState:
+    """What piece_version keeps of one state; ``flags`` and spans are JSON. Leaf and default set follow."""
+
+    piece: str
+    document_version: int
+    place: int
+    text: str
+    text_original: str
+    title: str | None
+    genre: str
+    genre_confidence: float
+    genre_evidence: str | None
+    year: str | None
+    level: str | None
+    language: str
+    script: str
+    flags: str
+    n_chars: int
+    n_han: int
+    n_paragraphs: int
+    han_share: float
+    repeated_line_share: float
+    list_line_share: float
+    placeholder_share: float
+    placeholders: str
+    privacy: str
+    edits: str
+    span_begin: int
+    span_end: int
+    cluster: str | None
+    is_canonical: int
+    excluded_why: str | None
+    leaf: str
+
+
+_DOCUMENT_COLUMNS = [field.name for field in fields(DocumentState)]
+_PIECE_COLUMNS = [field.name for field in fields(PieceState)]
+_document_values = attrgetter(*_DOCUMENT_COLUMNS)
+_piece_values = attrgetter(*_PIECE_COLUMNS)
+_CLUSTER_COLUMNS = {"cluster", "is_canonical", "excluded_why", "leaf"}
+_TEXT_COLUMNS = {"text", "text_original"}
+_PROVENANCE_COLUMNS = {"document_version", "place", "span_begin", "span_end"}
+
+
+def add_texts(store: Store, bodies: Iterable[str]) -> None:
+    store.conn.executemany(
+        "insert into text (sha256, body) values (?, ?) on conflict do nothing",
+        ((text_hash(body), body) for body in bodies),
+    )
+
+
+def put_document(store: Store, state: DocumentState) -> int:
+    """Make ``state`` the one to be released next; returns its document_version id."""
+    base, pending = _two(store, "document_version", "document", state.document, _DOCUMENT_COLUMNS)
+    if base is not None and base[1:] == _document_values(state):
+        if pending is not None:
+            # its pieces move to the reopened row before foreign keys are checked
+            store.rows("delete from document_version where id = ?", pending[0])
+        _reopen(store, "document_version", base[0])
+        return int(str(base[0]))
+    if base is not None:
+        _close(store, "document_version", base[0], "source_gone" if state.gone else "changed")
+    return _write(store, "document_version", _DOCUMENT_COLUMNS, _document_values(state), pending)
+
+
+def put_piece(store: Store, state: PieceState) -> None:
+    """Make ``state`` the one to be released next."""
+    base, pending = _two(store, "piece_version", "piece", state.piece, _PIECE_COLUMNS)
+    values = _piece_values(state)
+    if base is not None and base[1:] == values:
+        if pending is not None:
+            store.rows("delete from piece_version where id = ?", pending[0])
+        _reopen(store, "piece_version", base[0])
+        return
+    if base is not None:
+        _close(store, "piece_version", base[0], _why(base[1:], values))
+    _write(store, "piece_version", _PIECE_COLUMNS, values, pending)
+
+
+def close_piece(store: Store, piece: str, why: str) -> None:
+    """The piece is in no release from the pending one on."""
+    base, pending = _two(store, "piece_version", "piece", piece, ["piece"])
+    if pending is not None:
+        store.rows("delete from piece_version where id = ?", pending[0])
+    if base is not None:
+        _close(store, "piece_version", base[0], why)
+
+
+def open_pieces(store: Store, document: int) -> dict[str, PieceState]:
+    """The current states of a document's pieces, by piece id."""
+    rows = store.rows(
+        f"select {', '.join('v.' + name for name in _PIECE_COLUMNS)} from piece_version v"
+        " join piece p on p.id = v.piece where p.document = ? and v.removed_in is null order by v.place",
+        document,
+    )
+    return {row[0]: PieceState(*row) for row in rows}
+
+
+def released_piece(store: Store, piece: str) -> PieceState | None:
+    """The state of a piece in the last release."""
+    base, _ = _two(store, "piece_version", "piece", piece, _PIECE_COLUMNS)
+    return None if base is None else PieceState(*base[1:])  # type: ignore[arg-type]
+
+
+def current(store: Store, where: str = "", *parameters: object) -> list[PieceState]:
+    """Current states that meet a condition over ``v`` (piece_version)."""
+    rows = store.rows(
+        f"select {', '.join('v.' + name for name in _PIECE_COLUMNS)} from piece_version v"
+        f" where v.removed_in is null {'and ' + where if where else ''} order by v.piece",
+        *parameters,
+    )
+    return [PieceState(*row) for row in rows]
+
+
+def finish(state: PieceState, url: str, flags: Sequence[str], canonical: str | None) -> PieceState:
+    """Fill in what follows from the rest: why it is not in the default set, and its leaf.
+
+    ``canonical`` is the id of the piece that stands for its cluster.
+    """
+    return replace(
+        state,
+        excluded_why=excluded_why(flags, bool(state.is_canonical), canonical),
+        leaf=leaf(
+            state.piece,
+            state.text,
+            state.title,
+            url,
+            flags,
+            state.genre,
+            state.script,
+            state.cluster,
+            bool(state.is_canonical),
+        ),
+    )
+
+
+def excluded_why(flags: Sequence[str], is_canonical: bool, canonical: str | None) -> str | None:
+    """Why a piece is not in the default set; None where it is. Rights come first, then quality."""
+    for flag in (*RIGHTS_FLAGS, "stub"):
+        if flag in flags:
+            return flag
+    for flag in QUALITY_FLAGS:
+        if flag in flags:
+            return f"quality:{flag}"
+    if not is_canonical and canonical is not None:
+        return f"duplicate_of:{canonical}"
+    return None
+
+
+def fit_for_default(flags: Sequence[str]) -> bool:
+    """Whether nothing but being a duplicate could keep the piece out of the default set."""
+    return excluded_why(flags, True, None) is None
+
+
+def cluster_dirty(store: Store) -> bool:
+    return store.setting("cluster_dirty") == "1"
+
+
+def mark_dirty(store: Store) -> None:
+    """Clusters are behind the pieces; written in the transaction that changes these."""
+    store.set_setting("cluster_dirty", "1")
+
+
+def _two(
+    store: Store, table: str, key: str, value: object, columns: Sequence[str]
+) -> tuple[tuple[object, ...] | None, tuple[object, ...] | None]:
+    """(released row, pending row) as (id, *columns); the released one may be closed again."""
+    base = pending = None
+    for added_in, *row in store.rows(
+        f"select added_in, id, {', '.join(columns)} from {table} where {key} = ?"
+        " and (removed_in is null or removed_in = ?)",
+        value,
+        store.pending,
+    ):
+        if added_in == store.pending:
+            pending = tuple(row)
+        else:
+            base = tuple(row)
+    return base, pending
+
+
+def _write(
+    store: Store,
+    table: str,
+    columns: Sequence[str],
+    values: tuple[object, ...],
+    pending: tuple[object, ...] | None,
+) -> int:
+    if pending is not None:
+        if pending[1:] != values:
+            assignments = ", ".join(f"{name} = ?" for name in columns)
+            store.rows(f"update {table} set {assignments} where id = ?", *values, pending[0])
+        return int(str(pending[0]))
+    marks = ", ".join("?" * len(columns))
+    cursor = store.rows(
+        f"insert into {table} (added_in, {', '.join(columns)}) values (?, {marks})", store.pending, *values
+    )
+    assert cursor.lastrowid is not None
+    return cursor.lastrowid
+
+
+def _close(store: Store, table: str, row: object, why: str) -> None:
+    store.rows(
+        f"update {table} set removed_in = ?, removed_why = ? where id = ?"
+        " and (removed_in is null or removed_why is not ?)",
+        store.pending,
+        why,
+        row,
+        why,
+    )
+
+
+def _reopen(store: Store, table: str, row: object) -> None:
+    store.rows(
+        f"update {table} set removed_in = null, removed_why = null where id = ? and removed_in is not null",
+        row,
+    )
+
+
+def _why(before: Sequence[object], after: Sequence[object]) -> str:
+    differing = {name for name, old, new in zip(_PIECE_COLUMNS, before, after, strict=True) if old != new}
+    if differing & _TEXT_COLUMNS:
+        return "changed"
+    rest = differing - _CLUSTER_COLUMNS - _PROVENANCE_COLUMNS
+    if rest:
+        return "metadata"
+    return "cluster" if differing & _CLUSTER_COLUMNS else "provenance"
+
+
+def spans_json(spans: Iterable[object]) -> str:
+    """Frozen dataclasses as a JSON list of objects."""
+    return to_json([{field.name: getattr(span, field.name) for field in fields(span)} for span in spans])  # type: ignore[arg-type]
+
+
+def visibly_different(before: PieceState, after: PieceState) -> bool:
+    """Whether more than provenance and clusters differ."""
+    why = _why(_piece_values(before), _piece_values(after))
+    return why in ("changed", "metadata")
