@@ -1,0 +1,71 @@
+"""The page gate: whether a page holds sample essays at all, and if not, why.
+
+In go titles, main text and a little about the page, out comes a reason code with what was seen,
+or None. Weights of the rules in gate.toml add up; 1 refuses. In doubt a page passes: what is
+poor is flagged later, what is refused is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cache
+
+from fanwen.cleaners import rules
+from fanwen.cleaners.language import detect
+from fanwen.cleaners.types import Reject
+
+_HAN = re.compile(r"[㐀-䶿一-鿿]")
+_SENTENCE = re.compile(r"[。！？!?]")
+MIN_HAN = 40
+
+
+def judge(
+    source: str, titles: Sequence[str], text: str, link_share: float = 0.0, around: str = ""
+) -> Reject | None:
+    """Why a page gives no piece, or None where it may. ``text`` is simplified main
+    text, ``around`` the lines of the whole page."""
+    han = len(_HAN.findall(text))
+    title = titles[0] if titles else ""
+    sums = _weights(title, text)
+    reason, weight, seen = max(sums, key=lambda item: item[1], default=("", 0.0, ""))
+    if weight >= 1:
+        return Reject(source, reason, f"{title[:60]!r}: {seen}")
+    if han < MIN_HAN:
+        language = detect(text or around[:3000])
+        if language not in ("zh", "und") and len(text or around) > 200:
+            return Reject(source, "not_chinese", f"the text is {language}")
+        return Reject(source, "empty", f"{han} Chinese characters of main text")
+    if detect(text[:2000]) not in ("zh", "und") and han < 0.2 * len(text):
+        return Reject(source, "not_chinese", f"{han} Chinese characters in {len(text)}")
+    if link_share > 0.8 and han < 400 and len(_SENTENCE.findall(text)) < 3:
+        return Reject(source, "list_page", f"{link_share:.0%} of the page is links")
+    return None
+
+
+def _weights(title: str, text: str) -> list[tuple[str, float, str]]:
+    """(reason, weight, example) of every reason that anything speaks for."""
+    sums: dict[str, tuple[float, str]] = {}
+
+    def add(reason: str, weight: float, seen: str) -> None:
+        old, example = sums.get(reason, (0.0, seen))
+        sums[reason] = (old + weight, example)
+
+    for row, rule in zip(rules.table("gate.toml")["title"], _family("title"), strict=True):
+        if m := rule.search(title):
+            add(row["reason"], row["weight"], m[0])
+    size = max(1.0, len(text) / 1000)
+    for row, rule in zip(rules.table("gate.toml")["text"], _family("text"), strict=True):
+        found = [m[0] for m in rule.finditer(text[:20000])]
+        if found:
+            share = min(1.0, len(found) / min(size, 20.0) / row["per"])
+            # one match in a short text is no evidence yet
+            if len(found) >= 2:
+                add(row["reason"], row["weight"] * share, found[0].strip()[:40])
+    return [(reason, weight, seen) for reason, (weight, seen) in sorted(sums.items())]
+
+
+@cache
+def _family(key: str) -> tuple[re.Pattern[str], ...]:
+    rows = rules.table("gate.toml")[key]
+    return tuple(re.compile(rules.expand(row["pattern"]), re.IGNORECASE) for row in rows)

@@ -1,0 +1,573 @@
+"""Layout repair: each repair runs only where the text shows evidence of its damage.
+
+Pure functions from a text to changes. Running heads and page numbers, spaces and line breaks
+that a fixed width left, paragraphs that a page break tore apart, page and chunk numbers inside
+sentences, and heads of a text that was flattened to one line.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from itertools import pairwise
+
+from fanwen.cleaners import rules
+from fanwen.cleaners.boilerplate import spans
+from fanwen.cleaners.trace import Change
+
+_HAN = "㐀-䶿一-鿿"
+_TERMINAL = "。！？!?；;：:…"
+_CLOSING = "”’」』）)】》\"'"
+_PAGE_NUMBER = re.compile(
+    r"[-—–·\s]*(?:第\s*)?(?P<k>\d{1,4})\s*(?:[/／]\s*(?P<n>\d{1,4})|页\s*[,，/、]?\s*(?:共|总)\s*(?P<m>\d{1,4})\s*页|页)?[-—–·\s]*"
+)
+_HEAD = re.compile(
+    r"(?:[一二三四五六七八九十]{1,3}[、.．]|[(（][一二三四五六七八九十\d]{1,3}[)）]|\d{1,2}[、.．](?!\d)|[①-⑳]|"
+    r"第[一二三四五六七八九十\d]{1,3}[章节条篇部]|[一二三四五六七八九十]{1,2}(?:是|要|:|：)|篇[一二三四五六七八九十\d(（]|"
+    r"附件|(?:尊敬的|敬爱的|亲爱的|各位).{0,16}[:：]|此致|敬礼|——)"
+)
+_PIECE_HEADING = re.compile(
+    rf"[^。！？，；\n]{{0,40}}(?:第{rules.NUMERAL}篇|篇[(（]?{rules.NUMERAL}|(?:范文|范本|例文){rules.NUMERAL})"
+    r"[)）】]?(?:[:：、 ][^。！？\n]{0,40})?"
+)
+_SIGNATURE = re.compile(
+    r".{0,24}(?:(?:19|20)\d{2}|20[xX×*_]{2}|[xX×*_]{2,4}|[二○〇零一九]{4})\s*年.{0,12}|(?:申请人|检讨人|汇报人|述职人|倡议人|签名|姓名|单位)[:：].{0,20}|.{0,20}(?:人民政府|委员会|有限公司|办公室|党支部)"
+)
+
+
+# -- pages --------------------------------------------------------------------------------------
+
+
+def furniture(text: str) -> list[Change]:
+    """Page numbers between pages and the heads and feet that repeat there.
+
+    Evidence: form feeds (PDF) or lines like 第 1 页 共 3 页, at least two, in ascending order.
+    """
+    lines = text.split("\n")
+    starts = _starts(lines)
+    breaks = _page_breaks(lines)
+    if not breaks:
+        return []
+    changes = []
+    heads: list[int] = []
+    feet: list[int] = []
+    first = _next_filled(lines, -1, set())
+    if first is not None:
+        heads.append(first)
+    for begin, end in breaks:
+        for k in range(begin, end + 1):
+            bare = lines[k].replace("\f", "").strip(" 　")
+            if bare and _PAGE_NUMBER.fullmatch(bare):
+                changes.append(Change(starts[k], starts[k] + len(lines[k]), "", "layout.page_number"))
+        if (head := _next_filled(lines, end, set(range(begin, end + 1)))) is not None:
+            heads.append(head)
+        if (foot := _last_filled(lines, begin)) is not None:
+            feet.append(foot)
+    for places in (heads, feet):
+        counts = Counter(_same(lines[k]) for k in set(places))
+        for k in sorted(set(places)):
+            key = _same(lines[k])
+            repeated = counts[key] >= 2
+            if not repeated and places is heads and k == first and len(key) >= 2:
+                # the first page may set the running head on two lines: site, then title
+                repeated = any(other != key and other.startswith(key) for other in counts)
+                if repeated:
+                    whole = max((o for o in counts if o.startswith(key)), key=len)
+                    changes += [
+                        Change(starts[j], starts[j] + len(lines[j]), "", "layout.running_head")
+                        for j in heads
+                        if _same(lines[j]) == whole and j != k
+                    ]
+            if repeated and len(lines[k].strip()) <= 60:
+                changes.append(Change(starts[k], starts[k] + len(lines[k]), "", "layout.running_head"))
+    changes += [Change(m.start(), m.end(), "\n", "layout.page_break") for m in re.finditer("\f", text)]
+    return changes
+
+
+def _page_breaks(lines: Sequence[str]) -> list[tuple[int, int]]:
+    """Groups of adjacent lines that mark a page's end: form feed and page number lines."""
+    numbered: list[tuple[int, int]] = []
+    for i, line in enumerate(lines):
+        bare = line.replace("\f", "").strip(" 　")
+        m = _PAGE_NUMBER.fullmatch(bare) if bare and len(bare) <= 24 else None
+        if m and (m["n"] or m["m"] or "页" in bare or not bare.isdecimal() or _beside_break(lines, i)):
+            numbered.append((i, int(m["k"])))
+    if len(numbered) < 2 and not any("\f" in line for line in lines):
+        return []
+    if any(b[1] < a[1] for a, b in pairwise(numbered)):
+        numbered = []
+    marks = sorted({i for i, _ in numbered} | {i for i, line in enumerate(lines) if "\f" in line})
+    groups: list[tuple[int, int]] = []
+    for i in marks:
+        if groups and all(not lines[k].strip(" 　\f") or k in marks for k in range(groups[-1][1] + 1, i)):
+            groups[-1] = (groups[-1][0], i)
+        else:
+            groups.append((i, i))
+    return groups
+
+
+def _beside_break(lines: Sequence[str], i: int) -> bool:
+    around = lines[max(0, i - 1) : i + 2]
+    return any("\f" in line for line in around)
+
+
+def _next_filled(lines: Sequence[str], after: int, skip: set[int]) -> int | None:
+    for k in range(after + 1, min(len(lines), after + 4)):
+        if lines[k].strip(" 　\f") and k not in skip:
+            return k
+    if 0 <= after < len(lines) and lines[after].rpartition("\f")[2].strip(" 　"):
+        return after
+    return None
+
+
+def _last_filled(lines: Sequence[str], before: int) -> int | None:
+    return next((k for k in range(before - 1, max(-1, before - 4), -1) if lines[k].strip(" 　\f")), None)
+
+
+def _same(line: str) -> str:
+    return re.sub(r"\d+", "0", re.sub(r"[\s　\f]+", "", line))
+
+
+def _starts(lines: Sequence[str]) -> list[int]:
+    starts, at = [], 0
+    for line in lines:
+        starts.append(at)
+        at += len(line) + 1
+    return starts
+
+
+# -- wraps --------------------------------------------------------------------------------------
+
+_WRAP_SPACE = re.compile(
+    rf"(?<=[{_HAN}，。、；：！？”’）》,;:!?)%％])[ ]{{1,3}}(?=[{_HAN}“‘（《，。、；：,;:(])"
+)
+_MID_WORD = re.compile(rf"(?<=[{_HAN}]) {{1,2}}(?=[{_HAN}])")
+_PADDED = re.compile(
+    rf"(?<=[{_HAN}“（《]) {{1,3}}(?=[\dA-Za-z])|(?<=[\dA-Za-z%％]) {{1,3}}(?=[{_HAN}，。、；：”）》])"
+)
+
+
+def wrap_spaces(text: str) -> list[Change]:
+    """Line ends of a fixed width that became spaces; where a short line shows it, a paragraph ends.
+
+    Evidence: at least five spaces inside words, and stretches between them of one width. Lists of
+    names, 此致 敬礼 and table rows have short stretches and stay.
+    """
+    changes: list[Change] = []
+    for begin, end in spans(text):
+        if end - begin < 120 or " | " in text[begin:end]:
+            continue
+        changes += [
+            Change(c.begin + begin, c.end + begin, c.after, c.rule) for c in _unwrapped_line(text[begin:end])
+        ]
+    return changes
+
+
+def _unwrapped_line(line: str) -> list[Change]:
+    mid = [m.start() for m in _MID_WORD.finditer(line)]
+    if len(mid) < 4 or len(mid) * 200 < len(line):
+        return []
+    if sum(b - a < 8 for a, b in pairwise(mid)) * 3 > len(mid):
+        return []
+    ends = [(m.start(), m.end()) for m in _WRAP_SPACE.finditer(line)]
+    padded = [(m.start(), m.end()) for m in _PADDED.finditer(line)]
+    changes = [Change(a, b, "", "layout.pad_space") for a, b in padded]
+    breaks = _paragraph_ends(line, ends, padded)
+    for a, b in ends:
+        rule = "layout.wrap_paragraph" if a in breaks else "layout.wrap_space"
+        changes.append(Change(a, b, "\n" if a in breaks else "", rule))
+    return changes
+
+
+def _paragraph_ends(line: str, ends: list[tuple[int, int]], padded: list[tuple[int, int]]) -> set[int]:
+    """The line ends that are paragraph ends: the line before them is shorter than the width."""
+    for cells in (False, True):
+        width = _width(line, ends, cells)
+        if width is None:
+            continue
+        found: set[int] = set()
+        hidden = sorted(padded)
+        at = 0
+        for a, b in ends:
+            # line ends that fell on a padding space are not among `ends`: step over them
+            while (size := _cells(line[at:a], cells)) > width + 2:
+                step = [q for p, q in hidden if at < p < a and abs(_cells(line[at:p], cells) - width) <= 3]
+                if not step:
+                    break
+                at = step[-1]
+            before = line[:a].rstrip()[-1:]
+            short = size < width - 4
+            starts_head = _HEAD.match(line, b) is not None
+            if (short and (before in _TERMINAL + _CLOSING or starts_head or _is_head(line[at:a]))) or (
+                starts_head and before in "。！？!?"
+            ):
+                found.add(a)
+            at = b
+        return found
+    return {a for a, b in ends if _HEAD.match(line, b) is not None and line[a - 1] in _TERMINAL + _CLOSING}
+
+
+def _is_head(line: str) -> bool:
+    return len(line) <= 40 and _HEAD.match(line) is not None and not re.search(r"[。！？]", line)
+
+
+def _width(line: str, ends: list[tuple[int, int]], cells: bool) -> int | None:
+    """The width at which lines were wrapped, or None where the stretches have no common width."""
+    sizes = Counter(_cells(line[a:b], cells) for (_, a), (b, _) in pairwise(ends) if b > a)
+    total = sum(sizes.values())
+    if total < 5:
+        return None
+    best = max(sizes, key=lambda w: (sum(sizes[w - d] for d in range(4)), w))
+    if best < 16 or sum(sizes[best - d] for d in range(4)) * 5 < total * 2:
+        return None
+    return best
+
+
+def _cells(text: str, cells: bool) -> int:
+    if not cells:
+        return len(text)
+    return len(text) + sum(unicodedata.east_asian_width(c) in "WFA" for c in text)
+
+
+def unwrap(text: str) -> list[Change]:
+    """Joins lines that were broken at a fixed width (PDF, viewers, old text files).
+
+    Evidence: most lines are as wide as the widest, and most of those end inside a sentence.
+    Where first lines are indented the indent decides; else the width and the next line's head do.
+    """
+    found = spans(text)
+    if len(found) < 6:
+        return []
+    widths = [_cells(text[b:e], True) + (4 if _indented(text, b) else 0) for b, e in found]
+    width = _text_width(text, found, widths)
+    if width is None:
+        return []
+    full = [w >= width - 5 for w in widths]
+    indent = [_indented(text, b) for b, _ in found]
+    by_indent = sum(indent) >= 3 and sum(f and not indent[k + 1] for k, f in enumerate(full[:-1])) >= 3
+    changes = []
+    for k in range(len(found) - 1):
+        (_, end), (begin, stop) = found[k], found[k + 1]
+        if not full[k] or indent[k + 1] or not _continues(text, found[k], (begin, stop), by_indent):
+            continue
+        glue = (
+            " "
+            if text[end - 1].isascii()
+            and text[begin].isascii()
+            and text[end - 1].isalpha()
+            and text[begin].isalpha()
+            else ""
+        )
+        changes.append(Change(end, begin, glue, "layout.unwrap"))
+    return changes
+
+
+def _continues(text: str, line: tuple[int, int], after: tuple[int, int], by_indent: bool) -> bool:
+    end, begin = line[1], after[0]
+    last = text[end - 1]
+    inside = last not in _TERMINAL + _CLOSING
+    if text.count("\n", end, begin) > 1 and not inside:
+        return False
+    if not inside and after[1] - begin <= 40 and text[after[1] - 1] not in _TERMINAL + _CLOSING:
+        return False  # a title, a signature, a heading: the paragraph above is over
+    if _PIECE_HEADING.fullmatch(text, begin, after[1]):
+        return False
+    if by_indent:
+        return not (_HEAD.match(text, begin) and not inside)
+    return inside or not (_HEAD.match(text, begin) or last in "：:")
+
+
+def _indented(text: str, begin: int) -> bool:
+    at = text.rfind("\n", 0, begin) + 1
+    lead = text[at:begin]
+    return lead.count("　") * 2 + lead.count(" ") >= 2
+
+
+def _text_width(text: str, found: list[tuple[int, int]], widths: list[int]) -> int | None:
+    sizes = Counter(widths)
+    usual = [w for w in widths if w >= 30]
+    if len(usual) < 5:
+        return None
+    best = max(sizes, key=lambda w: (sum(sizes[w - d] for d in range(5)), w))
+    near = sum(sizes[best - d] for d in range(-1, 6))
+    wider = sum(n for w, n in sizes.items() if w > best + 3)
+    if best < 36 or near * 10 < len(widths) * 3 or wider * 12 > len(widths):
+        return None
+    inside = [
+        text[e - 1] not in _TERMINAL + _CLOSING
+        for (_, e), w in zip(found, widths, strict=True)
+        if w >= best - 5
+    ]
+    # verse and lists have lines of one width too, but hardly a full stop at the end of any
+    stopped = sum(text[e - 1] in _TERMINAL + _CLOSING for _, e in found)
+    return best if inside and sum(inside) * 2 > len(inside) and stopped * 12 >= len(found) else None
+
+
+# -- page breaks ----------------------------------------------------------------------------------
+
+
+def page_joins(text: str, headings: frozenset[str]) -> list[Change]:
+    """Joins two paragraphs where the first breaks off in mid-sentence and the second goes on.
+
+    The first must be a long paragraph (no head, no list, no signature) that ends in a Chinese
+    character or a comma; the second must begin like running text.
+    """
+    found = spans(text)
+    if not found:
+        return []
+    whole = sum(1 for b, e in found if e - b >= 40 and text[e - 1] in _TERMINAL + _CLOSING + ".")
+    changes = []
+    for (begin, end), (after, stop) in pairwise(found):
+        if end - begin < 60 or text[begin:end] in headings or text[after:stop] in headings:
+            continue
+        if re.match(rf"[{_HAN}，、,]", text[end - 1]) is None or _SIGNATURE.fullmatch(text[begin:end]):
+            continue
+        # a site that never ends its paragraphs gives no evidence
+        if whole * 3 < sum(1 for b, e in found if e - b >= 40):
+            continue
+        if stop - after < 8 or " | " in text[begin:end]:
+            continue
+        if (
+            _HEAD.match(text, after)
+            or _SIGNATURE.fullmatch(text[after:stop])
+            or not _runs_on(text[after:stop])
+        ):
+            continue
+        changes.append(Change(end, after, "", "layout.page_join"))
+    return changes
+
+
+def _runs_on(line: str) -> bool:
+    """Whether a line may be the rest of a sentence: it begins with a character and ends like prose."""
+    return re.match(rf"[{_HAN}]", line) is not None and re.search(r"[。！？!?；;”]", line) is not None
+
+
+# -- numbers inside sentences ----------------------------------------------------------------------
+
+_GLUED = re.compile(rf"(?<=[{_HAN}，、,]) ?(\d{{1,3}}) ?(?=[{_HAN}，、,。])")
+_CHUNK = re.compile(rf"(?<=[{_HAN}，、,“（《])\n?(\d{{1,3}})、(?=[{_HAN}，、,”）》])")
+_PAGER = re.compile(
+    r"(?:^|\n)\s*\d{1,3}\s*[/／]\s*(\d{1,4})\s*(?:\n|$)|共\s*(\d{1,4})\s*页|剩余?\s*(\d{1,4})\s*页|页数[:：]\s*(\d{1,4})"
+)
+
+
+def pages_declared(text: str) -> int:
+    """How many pages the viewer says there are; 0 where it says nothing."""
+    m = _PAGER.search(text)
+    return int(next(g for g in m.groups() if g)) if m else 0
+
+
+def glued_numbers(text: str, pages: int = 0) -> list[Change]:
+    """Page numbers that stand inside a sentence: 送进工1厂.
+
+    They must run 1, 2, 3 … in order. Three in fairly even distance are evidence; fewer only
+    where the viewer's own page count says that there are more pages. A number before a measure
+    word or after a word that takes one is the text's own.
+    """
+    table = rules.table("layout.toml")
+    meant, before = _set(table["measures"]), _set(table["before"])
+    strong: list[re.Match[str]] = []
+    weak: list[re.Match[str]] = []
+    heading = _heading_end()
+    for m in _GLUED.finditer(text):
+        if heading.search(text, max(0, m.start() - 8), m.start()):
+            continue
+        own = text[m.end()] in meant or text[m.start() - 1] in before
+        spaced = " " in m[0] and text[m.end()] in "，、,。"
+        (weak if own and not spaced else strong).append(m)
+    chain = _chain(strong)
+    if len(chain) >= 3:
+        return [Change(m.start(), m.end(), "", "layout.glued_number") for m in _filled(chain, weak)]
+    ones = [m for m in strong if int(m[1]) == 1]
+    if pages < 2 or len(ones) != 1 or not 300 <= ones[0].start() <= 1600:
+        return []
+    return [Change(ones[0].start(), ones[0].end(), "", "layout.glued_number")]
+
+
+def _chain(found: list[re.Match[str]]) -> list[re.Match[str]]:
+    """The longest run of rising numbers, from 1 or 2 on, whose distance for each page stays alike."""
+    best: list[list[re.Match[str]]] = []
+    for m in found[:400]:
+        number = int(m[1])
+        runs = [
+            run
+            for run in best
+            if int(run[-1][1]) < number <= int(run[-1][1]) + 4
+            and 120 <= (m.start() - run[-1].start()) / (number - int(run[-1][1])) <= 3000
+        ]
+        if runs:
+            best.append([*max(runs, key=len), m])
+        elif number <= 2:
+            best.append([m])
+    chain = max(best, key=len, default=[])
+    if len(chain) < 3:
+        return chain
+    gaps = _gaps(chain)
+    usual = sorted(gaps)[len(gaps) // 2]
+    return chain if sum(0.6 * usual <= gap <= 1.5 * usual for gap in gaps) * 4 >= len(gaps) * 3 else []
+
+
+def _gaps(chain: list[re.Match[str]]) -> list[float]:
+    return [(b.start() - a.start()) / (int(b[1]) - int(a[1])) for a, b in pairwise(chain)]
+
+
+def _filled(chain: list[re.Match[str]], weak: list[re.Match[str]]) -> list[re.Match[str]]:
+    """The run with the numbers between and around it that stand before a measure word by chance."""
+    gaps = sorted(_gaps(chain))
+    usual = gaps[len(gaps) // 2]
+    known = {int(m[1]): m.start() for m in chain}
+    filled = list(chain)
+    for number in range(1, max(known) + 2):
+        if number in known:
+            continue
+        near = min(known, key=lambda k: (abs(k - number), k))
+        expected = known[near] + (number - near) * usual
+        there = [m for m in weak if int(m[1]) == number and abs(m.start() - expected) < 0.35 * usual]
+        if len(there) == 1:
+            filled.append(there[0])
+            known[number] = there[0].start()
+    return sorted(filled, key=lambda m: m.start())
+
+
+def chunk_numbers(text: str) -> list[Change]:
+    """Numbers that a viewer set where it cut its text into chunks: 先量尺⏎2、寸.
+
+    Evidence: 2、 3、 4、 … in order, each inside a sentence, at least two, in even distance.
+    """
+    chain: list[re.Match[str]] = []
+    for m in _CHUNK.finditer(text):
+        if int(m[1]) == len(chain) + 2:
+            chain.append(m)
+    if len(chain) < 2:
+        return []
+    gaps = [b.start() - a.start() for a, b in pairwise(chain)]
+    usual = sorted(gaps)[len(gaps) // 2]
+    if usual < 200 or sum(0.5 * usual <= gap <= 1.6 * usual for gap in gaps) * 4 < len(gaps) * 3:
+        return []
+    return [Change(m.start(), m.end(), "", "layout.chunk_number") for m in chain]
+
+
+@cache
+def _heading_end() -> re.Pattern[str]:
+    return re.compile(rf"(?:篇|[范例样]文|{rules.genre_word()}) ?$")
+
+
+@cache
+def _set(chars: str) -> frozenset[str]:
+    return frozenset(chars)
+
+
+# -- flattened texts -----------------------------------------------------------------------------
+
+_FLAT = 450
+_STOP = re.compile(r"[。！？!?；;：:]")
+_BEFORE_HEAD = _TERMINAL + _CLOSING + "."
+
+
+def flattened(text: str) -> list[Change]:
+    """Brings the ordered heads of a text that lost its paragraphs back to the beginning of a line.
+
+    Only in lines of 450 characters and more, and only heads that count on from 一 or 1.
+    """
+    changes: list[Change] = []
+    for begin, end in spans(text):
+        if end - begin >= _FLAT:
+            line = text[begin:end]
+            changes += [Change(begin + a, begin + a, "\n", "layout.flattened") for a in _head_places(line)]
+    return changes
+
+
+def _head_places(line: str) -> list[int]:
+    places: list[int] = []
+    for rule in rules.family("layout.toml", "head"):
+        found: list[int] = []
+        chain: list[int] = []
+        expected = 1
+        for m in rule.pattern.finditer(line):
+            at = m.start()
+            number = rules.numeral(m["n"]) or (ord(m["n"][0]) - 0x245F)
+            if at == 0:
+                chain, expected = [], number + 1
+            elif not _may_start(line, at, places, number):
+                continue
+            elif number == expected:
+                chain.append(at)
+                expected += 1
+            elif number == 1:
+                found += chain if len(chain) > 1 or expected > 2 else []
+                chain, expected = [at], 2
+        found += chain if len(chain) > 1 or expected > 2 else []
+        places = sorted({*places, *found})
+    return sorted({*places, *_counted_items(line, places)})
+
+
+def _may_start(line: str, at: int, places: list[int], number: int) -> bool:
+    """A head follows a sentence's end, or directly a head of the level above that has no full stop."""
+    before = at - 1
+    while before > 0 and line[before] in " 　":
+        before -= 1
+    if line[before] in _BEFORE_HEAD:
+        return True
+    if number != 1:
+        return False
+    above = _above(line, at, places)
+    return above is not None and at - above <= 36 and _STOP.search(line, above, at) is None
+
+
+def _above(line: str, at: int, places: list[int]) -> int | None:
+    """Where the nearest head before ``at`` begins."""
+    k = bisect_left(places, at)
+    if k:
+        return places[k - 1]
+    return 0 if _HEAD.match(line) else None
+
+
+def _counted_items(line: str, places: list[int]) -> list[int]:
+    """一是 directly after a head without a full stop begins the paragraph below it."""
+    found = []
+    for m in re.finditer(r"一是", line):
+        above = _above(line, m.start(), places)
+        if above is not None and 4 <= m.start() - above <= 36 and not _STOP.search(line, above, m.start()):
+            found.append(m.start())
+    return found
+
+
+# -- finish -----------------------------------------------------------------------------------------
+
+
+def finish(text: str) -> list[Change]:
+    """One paragraph a line: indents, trailing blanks and empty lines go; runs of blanks become one space."""
+    changes = []
+    at = 0
+    found = spans(text)
+    for k, (begin, end) in enumerate(found):
+        after = "\n" if k else ""
+        if text[at:begin] != after:
+            changes.append(Change(at, begin, after, "text.blank"))
+        for m in re.finditer(r"[ 　]{2,}|　|\f", text[begin:end]):
+            changes.append(Change(begin + m.start(), begin + m.end(), " ", "text.blank"))
+        at = end
+    if at < len(text):
+        changes.append(Change(at, len(text), "", "text.blank"))
+    return changes
+
+
+def is_head_line(line: str) -> bool:
+    """Whether a line begins with an ordered head, a salutation or the like."""
+    return _HEAD.match(line.lstrip(" 　")) is not None
+
+
+def is_bare_head(line: str) -> bool:
+    """Whether a line is an ordered head of its own, with nothing said yet."""
+    return (
+        len(line) <= 30
+        and re.match(
+            r"(?:[一二三四五六七八九十]{1,3}[、.．]|[(（][一二三四五六七八九十]{1,3}[)）])[^。！？!?；;，,]{2,24}$",
+            line,
+        )
+        is not None
+    )

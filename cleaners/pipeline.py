@@ -1,0 +1,411 @@
+"""The cleaners in their order: the pages of one document in, its pieces and rejects out.
+
+decode → extract → invisible characters, markup, damage → script → gate → junk lines → layout →
+split → introductions off, flags → language → quality → privacy → genre. Every stage is a pure
+function of its own module; this module only hands the text from one to the next and counts what
+each rule took. Nothing depends on time, path or order; no bytes whatever raise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fanwen.cleaners import boilerplate, damage, gate, genre, language, layout, privacy, quality, script
+from fanwen.cleaners.decode import decode
+from fanwen.cleaners.extract import (
+    MAX_HTML,
+    NO_HINTS,
+    Extracted,
+    ExtractError,
+    extract_docx,
+    extract_html,
+    extract_pdf,
+    extract_text,
+)
+from fanwen.cleaners.rules import RULESET
+from fanwen.cleaners.split import Part, Titles, core_of, ends_with_genre, open_headings, split, titles
+from fanwen.cleaners.trace import Change, Hits, Trace
+from fanwen.cleaners.types import Claims, Cleaned, Document, ExtractHints, Page, Piece, Reject, Span
+
+__all__ = ["RULESET", "clean_document", "page_from_file"]
+
+_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_TYPES = {
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".xhtml": "text/html",
+    ".shtml": "text/html",
+    ".txt": "text/plain",
+    ".text": "text/plain",
+    ".md": "text/markdown",
+    ".markdown": "text/markdown",
+    ".pdf": "application/pdf",
+    ".docx": _DOCX,
+}
+_MARKUP = re.compile(
+    rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]|<(?:div|p|table|center|br|meta|title)[\s>/]", re.I
+)
+_TERMINAL = "。！？!?；;…”’」』）)】》.~～"
+_CLOSING = re.compile(
+    r"(?:谢谢|感谢|敬礼|此致|指正|参考|执行|批准|请批示|为盼|为荷|报告|汇报|完毕|努力|奋斗|前进|贡献|再见|如下|以上|签名|盖章|签字|印章)[^\n]{0,12}$"
+)
+_SIGNED = re.compile(
+    r"[年月日]$|[人位名]\s*[:：].{0,20}$|(?:公司|政府|委员会|支部|办公室|学校|中学|小学|局|处|科|部|中心|站|所|会)$"
+)
+
+
+def page_from_file(path: Path) -> Page:
+    """A file as a page: its bytes, the type its name says, a URL from its content and never its path.
+
+    Raises :class:`OSError` where the file cannot be read.
+    """
+    body = path.read_bytes()
+    kind = _TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0]
+    return Page(f"urn:sha256:{hashlib.sha256(body).hexdigest()}", body, kind)
+
+
+def clean_document(
+    pages: Sequence[Page], hints: ExtractHints = NO_HINTS, *, main_text: bool = False
+) -> Cleaned:
+    """The pieces of one document. ``pages`` in reading order; never raises for any bytes.
+
+    ``main_text`` stops after decoding, extraction and boilerplate: no gate, no pieces.
+    """
+    source = pages[0].url if pages else ""
+    try:
+        return _clean(pages, hints, main_text)
+    except ExtractError as error:
+        return Cleaned(None, (), (Reject(source, "unreadable", str(error)),))
+    except RecursionError:
+        return Cleaned(None, (), (Reject(source, "too_deep", "the page is nested too deeply to be read"),))
+    except Exception as error:  # a fault of ours must not stop a build over a million pages
+        return Cleaned(
+            None, (), (Reject(source, "internal_error", f"{type(error).__name__}: {error}"[:300]),)
+        )
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What the pages of a document gave before anything was changed."""
+
+    kind: str
+    encoding: str
+    lossy: int
+    extracted: Extracted
+    truncated: bool
+
+
+def kind_of(page: Page) -> str:
+    """html, text, markdown, pdf or docx: by the bytes first, then by the claimed type."""
+    head = page.body[:2048]
+    kind = (page.content_type or "").split(";")[0].strip().lower()
+    if head.lstrip()[:5] == b"%PDF-":
+        return "pdf"
+    if head[:4] == b"PK\x03\x04" and (
+        kind == _DOCX or b"word/" in page.body or b"[Content_Types].xml" in head
+    ):
+        return "docx"
+    if kind in ("text/markdown", "text/x-markdown"):
+        return "markdown"
+    if kind in ("application/pdf", _DOCX):
+        return "pdf" if kind == "application/pdf" else "docx"
+    if kind in ("text/html", "application/xhtml+xml"):
+        return "html"
+    if kind == "text/plain":
+        return "html" if re.match(rb"\s*(?:<!doctype\s+html|<html)", head, re.I) else "text"
+    return "html" if _MARKUP.search(head.replace(b"\0", b"")) else "text"
+
+
+def _read(page: Page, hints: ExtractHints) -> _Read:
+    kind = kind_of(page)
+    if kind == "pdf":
+        return _Read(kind, "binary", 0, extract_pdf(page.body), page.truncated)
+    if kind == "docx":
+        return _Read(kind, "binary", 0, extract_docx(page.body), page.truncated)
+    decoded = decode(page.body, page.content_type, page.encoding)
+    extracted = extract_html(decoded.text, hints) if kind == "html" else extract_text(decoded.text)
+    return _Read(kind, decoded.encoding, decoded.lossy, extracted, page.truncated)
+
+
+def _join(texts: Sequence[str]) -> str:
+    """Joins the pages of a paginated article; a page that starts in mid-sentence joins without a break."""
+    whole = ""
+    for text in texts:
+        text = text.strip("\n")
+        last = whole.rstrip()[-1:]
+        first = text.lstrip(" 　")[:1]
+        runs_on = last and last not in _TERMINAL + ":：" and re.match(r"[㐀-鿿，。、；]", first or " ")
+        line = whole.rstrip().rpartition("\n")[2]
+        if runs_on and len(line) >= 25 and not layout.is_head_line(text.lstrip(" 　")[:40]):
+            whole = whole.rstrip() + text.lstrip(" 　")
+        else:
+            whole = f"{whole}\n{text}" if whole else text
+    return whole
+
+
+# -- the order ------------------------------------------------------------------------------------
+
+
+def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Cleaned:
+    if not pages:
+        return Cleaned(None, (), (Reject("", "empty", "the document has no pages"),))
+    source = pages[0].url
+    for page in pages:
+        if len(page.body) > MAX_HTML and kind_of(page) in ("html", "text", "markdown"):
+            return Cleaned(None, (), (Reject(source, "too_large", f"{len(page.body)} bytes"),))
+    reads = [_read(page, hints) for page in pages]
+    hits = Hits()
+    trace = Trace(_join([read.extracted.text for read in reads]), hits)
+    pages_declared = layout.pages_declared(
+        "\n".join([trace.text, *(line for r in reads for line in r.extracted.furniture)])
+    )
+    emphasised = _emphasised(trace, reads)
+    for stage in (damage.invisible, damage.markup, damage.anticopy, damage.pinyin):
+        trace.apply(stage(trace.text))
+    found = script.convert(trace.text)
+    if found.opencc:
+        trace.convert(found.text, f"script.{found.opencc}")
+    names = titles(_given_titles(trace.text, reads, found.opencc is not None))
+    around = [line for read in reads for line in read.extracted.furniture]
+    damaged = any(read.lossy > 20 and read.lossy * 200 > len(read.extracted.text) for read in reads)
+    document = Document(
+        url=source,
+        title=names.full[0] if names.full else None,
+        kind=reads[0].kind,
+        encoding=reads[0].encoding,
+        extractor=reads[0].extracted.extractor,
+        ruleset=RULESET,
+        script="damaged" if damaged else found.script,
+        opencc=found.opencc,
+        declared_pieces=names.declared,
+        found_pieces=0,
+        claims=read_claims(around or trace.text.split("\n")[:30]),
+        text=_plain(trace.text),
+    )
+    if not main_text:
+        refused = gate.judge(source, names.full, trace.text, reads[0].extracted.link_share, "\n".join(around))
+        if refused:
+            return Cleaned(replace(document, rule_hits=hits.sorted()), (), (refused,))
+    _repair(trace, emphasised, pages_declared, names)
+    if main_text:
+        document = replace(document, text=_plain(trace.unconverted()), rule_hits=hits.sorted())
+        return Cleaned(document, (), ())
+    cut = split(trace.text, names, emphasised)
+    _count_cuts(trace.text, cut.parts, hits)
+    document = replace(
+        document,
+        text=_plain(trace.text),
+        declared_pieces=cut.declared,
+        found_pieces=len(cut.parts),
+        rule_hits=hits.sorted(),
+    )
+    last_is_cut = any(read.truncated for read in reads)
+    pieces = tuple(
+        _piece(k + 1, part, trace, document, names, cut_off=last_is_cut and k + 1 == len(cut.parts))
+        for k, part in enumerate(cut.parts)
+    )
+    rejects = () if pieces else (Reject(source, "empty", "nothing is left after cleaning"),)
+    return Cleaned(document, pieces, rejects)
+
+
+def _repair(trace: Trace, emphasised: frozenset[str], pages_declared: int, names: Titles) -> None:
+    """Junk lines and phrases, then layout; phrases again, because wraps had hidden some."""
+    stages: tuple[Callable[[str], list[Change]], ...] = (
+        layout.furniture,
+        boilerplate.walls,
+        boilerplate.lines,
+        layout.wrap_spaces,
+        layout.unwrap,
+        boilerplate.walls,
+        boilerplate.phrases,
+        boilerplate.lines,
+        lambda text: layout.page_joins(text, emphasised),
+        layout.chunk_numbers,
+        lambda text: layout.glued_numbers(text, pages_declared),
+        lambda text: open_headings(text, names),
+        layout.flattened,
+        layout.finish,
+    )
+    for stage in stages:
+        trace.apply(stage(trace.text))
+
+
+def _emphasised(trace: Trace, reads: Sequence[_Read]) -> frozenset[str]:
+    """Headings and bold lines, as they will read after the first stages."""
+    lines = set(damage.headings(trace.text))
+    for read in reads:
+        lines |= read.extracted.emphasised
+    plain = set()
+    for line in lines:
+        small = Trace(line)
+        for stage in (damage.invisible, damage.markup, damage.anticopy, damage.pinyin):
+            small.apply(stage(small.text))
+        plain |= {small.text.strip(" 　"), script.to_simplified(small.text.strip(" 　"))}
+    return frozenset(plain)
+
+
+def _given_titles(text: str, reads: Sequence[_Read], convert: bool) -> list[str]:
+    """The document's titles: from the page, else its first line that looks like one."""
+    given = list(reads[0].extracted.titles)
+    cleaned = []
+    for title in given:
+        small = Trace(title)
+        small.apply(damage.invisible(small.text))
+        plain = re.sub(
+            r"([㐀-鿿])[(（][a-zü]{0,4}[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜńňǹḿ][a-zü]{0,3}[)）]", r"\1", small.text
+        )
+        cleaned.append(script.to_simplified(plain) if convert else plain)
+    if not cleaned:
+        cleaned += _first_lines(text)
+    return cleaned
+
+
+def _first_lines(text: str) -> list[str]:
+    """Short lines at the top that may be the title: best those that name a genre or a count."""
+    found: list[tuple[int, int, str]] = []
+    junk = {(c.begin, c.end) for c in boilerplate.lines(text[:3000])}
+    for k, (begin, end) in enumerate(boilerplate.spans(text[:3000])[:8]):
+        line = text[begin:end]
+        if (
+            (begin, end) in junk
+            or len(line) > 60
+            or re.search(r"[。！？!?；;，,：:]$", line)
+            or layout.is_head_line(line)
+        ):
+            continue
+        line = re.split(r"[ 　]{3,}", line)[-1]
+        rank = 0 if ends_with_genre(core_of(line)) or titles([line]).declared else 1
+        found.append((rank, k, line))
+    if not found:
+        return []
+    found.sort()
+    rank, _, best = found[0]
+    return [best] if rank == 0 or found[0][1] == 0 else []
+
+
+_MARKS = str.maketrans({damage.WALL_END: None, damage.WALL_INSIDE: "\n"})
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\n{2,}", "\n", text.translate(_MARKS)).strip("\n")
+
+
+def _count_cuts(text: str, parts: Sequence[Part], hits: Hits) -> None:
+    """What splitting left out: the introduction before the first piece, the headings between."""
+    at = 0
+    for k, part in enumerate(parts):
+        taken = text[at : part.begin].strip()
+        if taken:
+            hits.add("split.before_first" if k == 0 else "split.heading", taken)
+        at = part.end
+
+
+# -- pieces -----------------------------------------------------------------------------------------
+
+
+def _piece(
+    index: int, part: Part, trace: Trace, document: Document, names: Titles, *, cut_off: bool
+) -> Piece:
+    raw = trace.text[part.begin : part.end]
+    begin = part.begin + len(raw) - len(raw.lstrip(" 　\n"))
+    end = part.begin + len(raw.rstrip(" 　\n"))
+    original, edits = trace.edits(begin, end)
+    raw = trace.text[begin:end]
+    text = _plain(raw)
+    last = index == document.found_pieces
+    flags = set()
+    if damage.WALL_END in raw or damage.WALL_INSIDE in raw or cut_off or (last and breaks_off(text)):
+        flags.add("incomplete")
+    if document.script == "damaged" or damage.is_damaged(text):
+        flags.add("damaged")
+    placeholders = privacy.placeholders(text)
+    signals = quality.signals(text, placeholders)
+    flags.update(quality.flags(text, signals))
+    spoken = language.detect(text)
+    if spoken not in ("zh", "und"):
+        flags.add("not_chinese")
+    kind = genre.classify(text, part.title, names.full[0] if names.full else None)
+    before = len(re.sub(r"\n{2,}", "\n", trace.text[:begin].translate(_MARKS)).lstrip("\n"))
+    return Piece(
+        index=index,
+        title=part.title,
+        text=text,
+        text_original=original,
+        span=Span("piece", before, before + len(text)),
+        genre=kind.name,
+        genre_confidence=kind.confidence,
+        language=spoken,
+        script=document.script,
+        flags=tuple(sorted(flags)),
+        quality=signals,
+        genre_evidence=kind.evidence,
+        year=kind.year,
+        level=kind.level,
+        placeholders=placeholders,
+        privacy=privacy.spans(text),
+        edits=edits,
+    )
+
+
+def breaks_off(text: str) -> bool:
+    """Whether the last piece of a document ends in mid-sentence, at a cut, or with a bare head.
+
+    A text without a full stop at its end is whole when it ends with thanks, a request or a
+    signature, when its paragraphs do not end with full stops at all, or when its last line is short.
+    """
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not lines:
+        return False
+    end = lines[-1].strip()
+    if layout.is_bare_head(end):
+        return len(lines) > 3
+    if re.search(r"[^.…](?:\.{3,6}|…{1,3})$", end):
+        return len(end) >= 15 and not re.search(r"(?:等等|之类|还有|奋斗|努力)[.…]+$", end)
+    if end[-1] in _TERMINAL + "：:":
+        return False
+    if end[-1] in "，,、":
+        return len(end) >= 15
+    prose = len(end) >= 40 or (len(end) >= 10 and re.search(r"[，,；;]", end))
+    if not prose or _CLOSING.search(end[-20:]) or _SIGNED.search(end[-24:]):
+        return False
+    if len(end) % 500 == 0 or len(text) % 500 == 0:
+        return True
+    longer = [line for line in lines[:-1] if len(line) >= 30]
+    return sum(line.strip()[-1] in _TERMINAL for line in longer) * 5 >= len(longer) * 4
+
+
+# -- claims -----------------------------------------------------------------------------------------
+
+_CLAIMS = {
+    "published": re.compile(
+        r"(?:发布|更新|上传|发表|添加|發布|發佈)?(?:时间|日期|時間|于|於)\s*[:：]?\s*((?:19|20)\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?(?:\s+\d{1,2}:\d{2}(?::\d{2})?)?)"
+    ),
+    "author": re.compile(
+        r"(?:作者|撰稿人?|投稿人?|上传人|编辑|責任編輯|编辑者)\s*[:：]\s*([^\s　|/:：]{1,20})"
+    ),
+    "source": re.compile(r"(?:文章)?(?:来源|來源|出处|出處)(?:于|於)?\s*[:：]\s*([^\s　|]{1,40})"),
+    "rights": re.compile(
+        r"([^。\n]{0,60}(?:版权|版權|转载|轉載|侵权|侵權|著作权|未经允许|未經允許)[^。\n]{0,120})"
+    ),
+    "category": re.compile(
+        r"(?:当前|现在|您的?|當前)?的?位置\s*[:：][^\n]*?[>＞»›]\s*([^>＞»›\n]{2,16}?)\s*[>＞»›]\s*[^>＞»›\n]*$"
+    ),
+}
+
+
+def read_claims(lines: Sequence[str]) -> Claims:
+    """What the page says about the document, verbatim: date, author, source, rights, category."""
+    values: dict[str, str | None] = {}
+    for name, pattern in _CLAIMS.items():
+        values[name] = next(
+            (m[1].strip() for line in lines if len(line) <= 300 and (m := pattern.search(line))), None
+        )
+    return Claims(**values)

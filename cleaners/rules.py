@@ -1,0 +1,124 @@
+"""Loads the rule files once and compiles them.
+
+In go the TOML files of ``rules/``, out come frozen sets of compiled patterns and a version
+over all of them. Nothing here looks at a page, and nothing is ever learnt while cleaning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+# Raised by hand whenever code changes what comes out for the same rule files.
+CODE_VERSION = "1"
+
+_FILES = (
+    "boilerplate.toml",
+    "gate.toml",
+    "genres.toml",
+    "headings.toml",
+    "layout.toml",
+    "lists.toml",
+    "privacy.toml",
+    "quality.toml",
+    "script.toml",
+)
+
+# Chinese numerals one meets as ordinals, and what one of them looks like in a pattern.
+NUMERAL = r"(?:[0-9０-９]{1,3}|[一二三四五六七八九十百零〇]{1,4})"
+_DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One pattern of a family; ``cues``: it can only match where one of these strings occurs."""
+
+    name: str
+    pattern: re.Pattern[str]
+    cues: tuple[str, ...] = ()
+    flag: str | None = None
+    after: str = ""
+
+    def may_match(self, text: str) -> bool:
+        return not self.cues or any(cue in text for cue in self.cues)
+
+
+@cache
+def table(name: str) -> Mapping[str, Any]:
+    """One rule file as it is written."""
+    text = (files("fanwen.cleaners") / "rules" / name).read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+@cache
+def family(file: str, key: str) -> tuple[Rule, ...]:
+    """The rules of ``[[key]]`` in one file, in the order of the file."""
+    stem = file.removesuffix(".toml")
+    return tuple(
+        Rule(
+            f"{stem}.{row['name']}",
+            re.compile(expand(row["pattern"]), re.IGNORECASE),
+            tuple(row.get("cues", ())),
+            row.get("flag"),
+            row.get("after", ""),
+        )
+        for row in table(file)[key]
+    )
+
+
+def number(name: str) -> float:
+    """A threshold of quality.toml."""
+    return float(table("quality.toml")["threshold"][name])
+
+
+def any_of(items: Iterable[str]) -> str:
+    """A pattern for any of the words, longest first."""
+    return "(?:" + "|".join(re.escape(w) for w in sorted(set(items), key=lambda w: (-len(w), w))) + ")"
+
+
+@cache
+def genre_word() -> str:
+    """A pattern for the words that a title of a sample essay ends with."""
+    return any_of(word for row in table("genres.toml")["genre"] for word in row["words"])
+
+
+def expand(pattern: str) -> str:
+    """Fill in ``<N>`` (a numeral), ``<GENRE>`` (a genre word) and ``<名>`` (a named list)."""
+    pattern = pattern.replace("<N>", NUMERAL).replace("<GENRE>", genre_word())
+    for key, members in table("lists.toml")["lists"].items():
+        pattern = pattern.replace(f"<{key}>", "(?:" + "|".join(members) + ")")
+    return pattern
+
+
+def numeral(text: str) -> int | None:
+    """The value of a numeral such as 12, １２, 十二 or 二十; None where it is none."""
+    if text.isdecimal():
+        return int(text)
+    if any(c not in _DIGITS and c not in "十百" for c in text) or not text:
+        return None
+    total, digit = 0, -1
+    for c in text:
+        if c in "十百":
+            total += (1 if digit < 0 else digit) * (10 if c == "十" else 100)
+            digit = -1
+        elif digit >= 0:
+            return int("".join(str(_DIGITS[x]) for x in text)) if all(x in _DIGITS for x in text) else None
+        else:
+            digit = _DIGITS[c]
+    return total + max(digit, 0)
+
+
+def _version() -> str:
+    digest = hashlib.sha256(CODE_VERSION.encode())
+    for name in _FILES:
+        digest.update((files("fanwen.cleaners") / "rules" / name).read_bytes())
+    return f"{CODE_VERSION}.{digest.hexdigest()[:12]}"
+
+
+RULESET: str = _version()

@@ -1,0 +1,98 @@
+"""Traditional to simplified: for whole documents, only where the share of traditional characters says so.
+
+Any OpenCC configuration corrupts simplified text (乾隆, 原著), hence the gate: below it a text
+passes byte-identical. What is converted keeps its length, character by character.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from fanwen.cleaners import rules
+
+CONFIG = "tw2s"
+_HAN = re.compile(r"[㐀-䶿一-鿿]")
+# Characters that only one of the standards writes: Hong Kong 裏着峯衞, Taiwan 裡著峰衛.
+_HK = frozenset("裏羣衞峯牀綫癡曬啟説温衆悦鋭閲脱税")
+_TW = frozenset("裡群衛峰床線痴晒啓說溫眾悅銳閱脫稅")
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """``share``: of the Han characters, how many the conversion changes; ``opencc`` None: untouched."""
+
+    text: str
+    script: str
+    opencc: str | None
+    share: float
+
+
+def convert(text: str) -> Converted:
+    """The text in simplified characters, of the same length, with the script it was found in."""
+    changed = _convert(text)
+    han = len(_HAN.findall(text))
+    different = [a for a, b in zip(text, changed, strict=True) if a != b]
+    share = len(different) / han if han else 0.0
+    if share < float(rules.table("script.toml")["gate"]):
+        return Converted(text, "Hans", None, share)
+    return Converted(_after(changed), _standard(text), CONFIG, share)
+
+
+def to_simplified(text: str) -> str:
+    """A short string (a title, a heading) converted like its document."""
+    return _after(_convert(text))
+
+
+def is_traditional(char: str) -> bool:
+    """Whether the mainland writes this character otherwise."""
+    return _convert(char) != char
+
+
+@cache
+def simplified_of(char: str) -> bool:
+    """Whether this simplified character has another traditional form."""
+    return bool(_opencc("s2t").convert(char) != char)
+
+
+@cache
+def _opencc(config: str) -> Any:
+    import opencc
+
+    return opencc.OpenCC(config)
+
+
+def _convert(text: str) -> str:
+    converted = str(_opencc(CONFIG).convert(text))
+    if len(converted) == len(text):
+        return converted
+    # a phrase changed its length: fall back to lines, then to characters, so that places stay
+    lines = []
+    for line in text.split("\n"):
+        new = str(_opencc(CONFIG).convert(line))
+        if len(new) != len(line):
+            new = "".join(c if len(n) != 1 else n for c in line for n in [str(_opencc(CONFIG).convert(c))])
+        lines.append(new)
+    return "\n".join(lines)
+
+
+def _after(text: str) -> str:
+    """Fix what OpenCC leaves behind, never changing the length."""
+    for rule in rules.family("script.toml", "after"):
+        if len(rule.after) == 1:
+            text = rule.pattern.sub(rule.after, text)
+    for row in rules.table("script.toml")["regional"]:
+        text = text.replace(row["from"], row["to"])
+    return text
+
+
+def _standard(text: str) -> str:
+    hong_kong = sum(c in _HK for c in text)
+    taiwan = sum(c in _TW for c in text)
+    if hong_kong + taiwan < 5:
+        return "Hant"
+    if hong_kong >= 3 * taiwan:
+        return "Hant-HK"
+    return "Hant-TW" if taiwan >= 3 * hong_kong and re.search(r"民眾|計畫|資訊|透過|裡|著", text) else "Hant"

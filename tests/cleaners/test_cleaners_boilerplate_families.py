@@ -1,0 +1,144 @@
+"""What every family of boilerplate takes, and what it must leave."""
+
+from __future__ import annotations
+
+import pytest
+from cleaner_texts import PROSE, body
+
+from fanwen.cleaners import (
+    boilerplate,
+    damage,
+)
+from fanwen.cleaners.trace import apply
+
+TAKEN = [
+    "下载本文档",
+    "点击查看更多>>",
+    "年终材料_第3页",
+    "已阅读7页,还剩31页未读 继续免费阅读",
+    "免费预览已结束，剩余12页可下载查看",
+    "亲，该资料总共9页，到这里已超出免费预览范围，如果需要就下载吧！",
+    "登录后可查看剩余内容",
+    "版权说明：本资料由用户上传，若侵权请联系客服删除",
+    "您当前的位置：首页 > 范文 > 总结",
+    "首页 > 资料 > 下载",
+    "更新时间：2021-03-04 09:00:00 点击：次",
+    "上传人：k****2 文档编号：1234 页数：8 大小：30KB",
+    "【我们的计划】相关文章：",
+    "看过本文的人还看了：",
+    "推荐度：★★★★",
+    "小编精心推荐阅读",
+    "上一篇：山谷春天",
+    "复制全文",
+    "[ 大 中 小 ]",
+    "手机扫码阅读",
+    "内容加载中，请稍候……",
+    "客服QQ：12345678",
+    "京ICP备12345678号-1",
+    "====优质文档，欢迎收藏转发====",
+    "范文仅供参考，请勿照搬",
+    "; ]3 Q7 `+ w, B9 m' k' p3 z",
+    "- 12 -",
+    "3 / 17",
+    "第 2 页 共 9 页",
+    "未经许可不得转载",
+    "以上就是小编为大家带来的全部内容",
+    "×",
+]
+
+KEPT = [
+    "联系电话：0571-12345678",
+    "温馨提示：请自备水杯，注意安全。",
+    "时间：2023年5月1日 14:30",
+    "日期：____年__月__日",
+    "未经甲方书面同意，乙方不得转租。",
+    "四是利用微信公众号发布信息42条。",
+    "帮助老人充值话费12次。",
+    "对侵犯读者权益的行为及时处理。",
+    "下一步，我馆将继续开放",
+    "五、推荐阅读书目三十种",
+    "希望这些经验对大家有所帮助。",
+    "以上是我对校园网建设的几点想法",
+    "办公室秘书负责公文写作",
+    "来源：本馆经费",
+    "开通会员卡业务132张",
+    "下载量突破一万次",
+    "阅读完毕，我久久不能平静。",
+    "年终盘点表大小：共有三种",
+    "此致",
+    "（本页无正文）",
+    "2021年1月20日",
+    "完成7097件旧档的扫描，图像清楚，备份两份。",
+    "专题会议每季度召开一次",
+]
+
+
+@pytest.mark.parametrize("line", TAKEN)
+def test_boilerplate_families_take(line: str) -> None:
+    text = apply(line, boilerplate.lines(line))
+    assert not apply(text, boilerplate.phrases(text)).strip(" ,，。")
+
+
+@pytest.mark.parametrize("line", KEPT)
+def test_boilerplate_families_leave(line: str) -> None:
+    assert boilerplate.lines(line) == []
+    assert boilerplate.phrases(line) == []
+    assert boilerplate.walls(line) == []
+
+
+@pytest.mark.parametrize(
+    "nag",
+    ["【公文帮手，方便的公文写作神器！】", "(本文来自山谷网www.shangu.example)", "文海原创文章，抄袭必究"],
+)
+def test_phrases_in_mid_sentence(nag: str) -> None:
+    text = f"{PROSE[0]}{nag}{PROSE[1]}"
+    assert apply(text, boilerplate.phrases(text)) == PROSE[0] + PROSE[1]
+
+
+@pytest.mark.parametrize(
+    ("wall", "mark"),
+    [
+        ("……(未完，全文共2594字，当前仅显示1649字，请看下面提示)", damage.WALL_END),
+        ("...（阅读全部内容，您需要先登录！）", damage.WALL_END),
+        ("全文约1221字，请下载后阅读、编辑。", damage.WALL_END),
+        ("……此处隐藏1034个字……", damage.WALL_INSIDE),
+        ("……（山谷网https://www.shangu.example 省略587字，会员可完整阅读）", damage.WALL_INSIDE),
+    ],
+)
+def test_walls_leave_a_mark(wall: str, mark: str) -> None:
+    rest = "" if mark == damage.WALL_END else PROSE[1]
+    text = f"{PROSE[0][:20]}{wall}{rest}"
+    assert apply(text, boilerplate.walls(text)) == f"{PROSE[0][:20]}{mark}{rest}"
+
+
+INTROS = [
+    "总结要写得实在。下面是小编为大家整理的年终总结，供大家参考。",
+    "以下是本站分享的年终总结（最新8篇），希望您能喜欢！",
+    "导语：写作既是表达也是整理，欢迎阅读由山谷网整理的11篇总结范文，希望它们能带来启发。",
+    "为了方便大家写作，特意收集了几篇年终总结，仅供参考。",
+    "这里列举了几篇年终总结供大家参考和学习。",
+    "下面我给大家整理了一些总结范文，希望能够帮助到大家。",
+    "山谷文稿网为您提供《年终总结》的范文，欢迎阅读！",
+    "根据20__年7下面是小编为大家整理的总结，供大家参考。一起来看看吧。",
+]
+
+NO_INTROS = [
+    "下面是我馆一年来的开展情况，汇报如下，供大家参考。",
+    "大家好，今天我给大家分享一下我的学习心得。",
+    "下面我为大家汇报一下一年来的工作，供大家参考。",
+    "我们图书馆为大家准备了三千册书，欢迎大家来阅读。",
+    "为了给大家提供更好的服务，我们整理了全部档案。",
+    "一年来，我整理了三百多份文件，为大家提供参考。",
+    "本校园网站为师生提供服务，全年更新文章120篇。",
+]
+
+
+@pytest.mark.parametrize("intro", INTROS)
+def test_introductions_end_where_the_text_begins(intro: str) -> None:
+    text = f"{intro}\n{body(1)}"
+    assert text[boilerplate.intro_end(text) :].strip() == body(1)
+
+
+@pytest.mark.parametrize("line", NO_INTROS)
+def test_no_introductions(line: str) -> None:
+    assert boilerplate.intro_end(f"{line}\n{body(1)}") == 0

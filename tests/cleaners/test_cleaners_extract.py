@@ -1,0 +1,78 @@
+"""Main text from all shapes of markup, from PDF and from DOCX."""
+
+from __future__ import annotations
+
+import pytest
+from cleaner_texts import PROSE, html
+
+from fanwen.cleaners.extract import ExtractError, extract_docx, extract_html, extract_pdf
+from fanwen.cleaners.types import ExtractHints
+
+
+def test_main_text_without_furniture() -> None:
+    content = "".join(f"<p>　　{line}</p>" for line in PROSE)
+    found = extract_html(html(content).decode())
+    assert found.text.replace("　", "") == "\n".join(PROSE)
+    assert found.titles[0] == "图书馆工作总结"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<br>".join(PROSE),
+        "<pre>" + "\n".join(PROSE) + "</pre>",
+        "<textarea>" + "\n".join(PROSE) + "</textarea>",
+        "".join(f"<div>{line}</div>" for line in PROSE),
+        "".join(f"<section><p><span>{line}</span></p></section>" for line in PROSE),
+        "".join(f"<p><a href='/k'>{line[:6]}</a>{line[6:]}</p>" for line in PROSE),
+        "<table><tr><td>" + "<br/>".join(PROSE) + "</td></tr></table>",
+        "".join(f"<p>{line[:9]}<span style='display:none'>干扰</span>{line[9:]}</p>" for line in PROSE),
+        "".join(f"<p>{line[:9]}<font class='jammer'>x9 干扰</font>{line[9:]}</p>" for line in PROSE),
+    ],
+)
+def test_all_shapes_of_markup_give_the_same_lines(content: str) -> None:
+    assert extract_html(html(content).decode()).text.replace("　", "") == "\n".join(PROSE)
+
+
+def test_data_tables_keep_their_rows() -> None:
+    rows = "".join(f"<tr><td>书目{k}</td><td>{k}册</td></tr>" for k in range(3))
+    found = extract_html(html("".join(f"<p>{x}</p>" for x in PROSE) + f"<table>{rows}</table>").decode())
+    assert "书目1 | 1册" in found.text.split("\n")
+
+
+def test_site_selectors_win() -> None:
+    page = html(
+        "".join(f"<p>{x}</p>" for x in PROSE) + "<div class='note'>站内说明，很长的一段说明文字。</div>"
+    ).decode()
+    hints = ExtractHints(title=("h1",), content=(".nothing", ".article"), remove=(".note",))
+    found = extract_html(page, hints)
+    assert found.extractor == "selector"
+    assert found.text == "\n".join(PROSE)
+
+
+def test_text_of_a_viewer_that_stands_in_a_script() -> None:
+    script_text = '"' + "\\n".join(PROSE) + '"'
+    page = (
+        f"<html><body><div id='v'></div><script>var doc = {{\"text\": {script_text}}};</script></body></html>"
+    )
+    assert extract_html(page).text.split("\n") == list(PROSE)
+
+
+def test_damaged_files_say_so() -> None:
+    with pytest.raises(ExtractError):
+        extract_pdf(b"%PDF-1.4 nothing")
+    with pytest.raises(ExtractError):
+        extract_docx(b"PK\x03\x04 nothing")
+
+
+def test_docx_with_a_table(tmp_path_factory: pytest.TempPathFactory) -> None:
+    import docx
+
+    path = tmp_path_factory.mktemp("docx") / "a.docx"
+    document = docx.Document()
+    document.add_paragraph(PROSE[0])
+    table = document.add_table(rows=1, cols=2)
+    table.rows[0].cells[0].text, table.rows[0].cells[1].text = "书目", "册数"
+    document.add_paragraph(PROSE[1])
+    document.save(str(path))
+    assert extract_docx(path.read_bytes()).text.split("\n") == [PROSE[0], "书目 | 册数", PROSE[1]]

@@ -1,0 +1,74 @@
+"""Layout repairs, each with its evidence, each idempotent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from cleaner_texts import PROSE
+
+from fanwen.cleaners import (
+    boilerplate,
+    damage,
+    layout,
+)
+from fanwen.cleaners.trace import Change, apply
+
+
+def test_unwrap_by_indent_and_by_width() -> None:
+    def wrap(indent: str) -> str:
+        lines = []
+        for paragraph in PROSE * 2:
+            whole = ("　　" if indent else "") + paragraph
+            lines += [whole[i : i + 30] for i in range(0, len(whole), 30)]
+        return "\n".join(lines)
+
+    for indent in ("　　", ""):
+        text = wrap(indent)
+        once = apply(text, layout.unwrap(text))
+        assert [line.strip("　") for line in once.split("\n")] == list(PROSE * 2)
+        assert apply(once, layout.unwrap(once)) == once
+
+
+def test_running_heads_and_page_numbers_between_pages() -> None:
+    pages = [f"山谷馆  年终总结\n\n{PROSE[k]}\n\n第 {k + 1} 页 共 3 页" for k in range(3)]
+    text = "\n\n".join(pages)
+    cleaned = apply(text, layout.furniture(text))
+    assert [line for line in cleaned.split("\n") if line] == list(PROSE[:3])
+    one = f"年终总结\n{PROSE[0]}\n3 / 17\n{PROSE[1]}"
+    assert layout.furniture(one) == []
+
+
+def test_chunk_numbers() -> None:
+    prose = "".join(PROSE)
+    text = "".join(f"{prose}{prose}我们先量尺\n{k}、寸，再看通风。" for k in range(2, 6))
+    cleaned = apply(text, layout.chunk_numbers(text))
+    assert cleaned.count("先量尺寸，再看通风") == 4
+    lists = "".join(f"{prose}{prose}\n{k}、盘点。" for k in range(2, 6))
+    assert layout.chunk_numbers(lists) == []
+
+
+STAGES: dict[str, Callable[[str], list[Change]]] = {
+    "invisible": damage.invisible,
+    "markup": damage.markup,
+    "anticopy": damage.anticopy,
+    "pinyin": damage.pinyin,
+    "walls": boilerplate.walls,
+    "lines": boilerplate.lines,
+    "phrases": boilerplate.phrases,
+    "furniture": layout.furniture,
+    "wrap_spaces": layout.wrap_spaces,
+    "unwrap": layout.unwrap,
+    "page_joins": lambda text: layout.page_joins(text, frozenset()),
+    "chunk_numbers": layout.chunk_numbers,
+    "glued_numbers": lambda text: layout.glued_numbers(text, 17),
+    "flattened": layout.flattened,
+    "finish": layout.finish,
+}
+
+
+@pytest.mark.parametrize("name", sorted(STAGES))
+def test_stages_are_idempotent_on_the_seeds(name: str, seed_text: dict[str, str]) -> None:
+    for text in seed_text.values():
+        once = apply(text, STAGES[name](text))
+        assert apply(once, STAGES[name](once)) == once
