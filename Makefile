@@ -35,7 +35,7 @@ format: $(READY)
 # Checked as installed: from a checkout mypy would see every module under two names.
 types: $(READY)
 	rm -rf $(TYPES) build/lib build/bdist.*
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --target $(TYPES) .
+	$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --target $(TYPES) .
 	cd $(TYPES) && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../../.mypy_cache -p fanwen
 
 docs: $(READY)
@@ -43,7 +43,7 @@ docs: $(READY)
 
 lock: $(READY)
 	$(BIN)/python -m venv $(VENV)-lock
-	$(VENV)-lock/bin/python -m pip install --quiet uv
+	$(VENV)-lock/bin/python -m pip install -qq uv
 	$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --extra dev --output-file requirements.lock pyproject.toml
 	$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
@@ -52,9 +52,9 @@ lock: $(READY)
 $(READY): requirements.lock requirements-build.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fanwen needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-build.lock
-	$(BIN)/python -m pip install --quiet --require-hashes --no-build-isolation -r requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install -qq --require-hashes -r requirements-build.lock
+	$(BIN)/python -m pip install -qq --require-hashes --no-build-isolation -r requirements.lock
+	$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
 	touch $@
 
 clean:

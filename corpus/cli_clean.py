@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -129,7 +130,7 @@ def _page(file: Path, job: Job) -> Page:
 
 def _open_rejects(path: str | None) -> TextIO:
     try:
-        return open(path or "/dev/null", "w", encoding="utf-8")
+        return Path(path or os.devnull).open("w", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"The file {path} cannot be written ({error.strerror}); choose another.") from None
 

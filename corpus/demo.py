@@ -20,6 +20,7 @@ from fanwen.corpus.report import Progress, table
 from fanwen.corpus.types import Change
 from fanwen.errors import RefusedError, UsageError
 from fanwen.spiders.samples import site_folder
+from fanwen.spiders.samples.render import State
 from fanwen.spiders.samples.server import SampleServer
 
 _PHASES = ("first", "second", "done")
@@ -57,7 +58,7 @@ def _prepare(home: Home) -> None:
 
 
 def _one_refresh(
-    home: Home, state: str, *, revisit: bool, say: Callable[[str], None], progress: Progress
+    home: Home, state: State, *, revisit: bool, say: Callable[[str], None], progress: Progress
 ) -> None:
     with SampleServer(state) as server:
         report = refresh(home, proxy=server.proxy_url, revisit=revisit, progress=progress)
@@ -117,10 +118,13 @@ def _show(home: Home, say: Callable[[str], None]) -> None:
         *((home.releases / release.version, f"{release.pieces_default} pieces, root {release.root[:16]}…")
           for release in releases),
     ]))  # fmt: skip
-    say(
-        f"\nTry next\n  fanwen search 总结 --home {home.path}\n  fanwen duplicates --home {home.path}\n"
-        f"  fanwen release verify --home {home.path}"
-    )
+    tries = ("search 总结", "duplicates", "release verify")
+    say("\nTry next\n" + "\n".join(f"  {_own_name()} {words} --home {home.path}" for words in tries))
+
+
+def _own_name() -> str:
+    """How this command is called from here: by its name alone only where the shell finds it."""
+    return "fanwen" if shutil.which("fanwen") else os.path.relpath(sys.argv[0])
 
 
 def _changes(changes: Sequence[Change]) -> str:

@@ -24,7 +24,8 @@ _OPEN = """
   where v.removed_in is null group by d.site
 """
 _RELEASED = """
-  select d.site, count(*) from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
+  select d.site, count(*)
+  from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
   where v.added_in <= ? and (v.removed_in is null or v.removed_in > ?) group by d.site
 """
 
@@ -56,7 +57,7 @@ def gates(corpus: Path, sites: Mapping[str, Site]) -> tuple[Gate, ...]:
 
 def _released(store: Store) -> dict[str, int]:
     last = store.value("select max(seq) from release where state = 'published'") or 0
-    return {site: count for site, count in store.rows(_RELEASED, last, last)}
+    return dict(store.rows(_RELEASED, last, last).fetchall())
 
 
 def _expected(site: Site, pieces: int) -> Gate:

@@ -28,13 +28,16 @@ def data_format() -> str:
     """Every table and column of corpus.db."""
     parts = [NOTE, "# Data format\n\n", INTRODUCTION]
     for table in describe():
-        parts.append(f"\n## {table.name}\n\n{table.description}\n\n| column | type | what it holds |\n|---|---|---|\n")
+        parts.append(
+            f"\n## {table.name}\n\n{table.description}\n\n| column | type | what it holds |\n|---|---|---|\n"
+        )
         parts += [f"| `{c.name}` | {c.type} | {c.description} |\n" for c in table.columns]
     return "".join(parts)
 
 
-INTRODUCTION = """A release holds the corpus as `fanwen.db.zst` (SQLite 3, compressed with zstd) and its pieces as
-`jsonl/pieces.jsonl.zst`. The tables below are those of `corpus.db`, which the release's database is a copy of.
+INTRODUCTION = """A release holds the corpus as `fanwen.db.zst` (SQLite 3, compressed with zstd) and its
+pieces as `jsonl/pieces.jsonl.zst`. The tables below are those of `corpus.db`, of which the release's database
+is a copy.
 Rows that change over time carry `added_in` and `removed_in`, numbers (`seq`) of releases: a row belongs to
 release *r* when `added_in <= r` and `removed_in` is null or greater than *r*.
 Times are UTC, ISO 8601; hashes are hexadecimal SHA-256; offsets count code points.
@@ -45,13 +48,18 @@ def _command(command: click.Command, path: str, parent: click.Context | None) ->
     context = click.Context(command, info_name=path.rsplit(" ", 1)[-1], parent=parent)
     yield f"## {path}\n"
     yield _prose(command.help or "") + "\n"
-    options = [record for record in (p.get_help_record(context) for p in command.params) if record and record[1]]
+    options = [
+        record for record in (p.get_help_record(context) for p in command.params) if record and record[1]
+    ]
     if not isinstance(command, click.Group):
         usage = " ".join(command.collect_usage_pieces(context))
         yield f"```\n{path} {usage}\n```\n"
     if options:
         yield "| option | meaning |\n|---|---|"
-        yield "\n".join(f"| `{name.replace('|', '¦')}` | {text.replace('|', '¦')} |" for name, text in options) + "\n"
+        yield (
+            "\n".join(f"| `{name.replace('|', '¦')}` | {text.replace('|', '¦')} |" for name, text in options)
+            + "\n"
+        )
     if isinstance(command, click.Group):
         for name in sorted(command.commands):
             yield from _command(command.commands[name], f"{path} {name}", context)

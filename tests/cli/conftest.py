@@ -26,7 +26,9 @@ def fanwen(tmp_path: Path) -> Run:
     """Run ``fanwen …`` in an empty folder with an empty home; returns code, stdout, stderr."""
 
     def run(*arguments: object, cwd: Path = tmp_path, timeout: float = 120, **environment: str) -> Done:
-        variables = {k: v for k, v in os.environ.items() if k not in ("FANWEN_HOME", "FANWEN_DEBUG")} | environment
+        variables = {
+            k: v for k, v in os.environ.items() if k not in ("FANWEN_HOME", "FANWEN_DEBUG")
+        } | environment
         variables.setdefault("FANWEN_HOME", str(tmp_path / "home"))
         done = subprocess.run(
             [sys.executable, "-m", "fanwen", *map(str, arguments)],

@@ -76,7 +76,10 @@ def test_both_readmes_say_the_same() -> None:
             assert ours == theirs
 
 
-@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/files.md", "docs/decisions.md"])
+@pytest.mark.parametrize(
+    "name",
+    ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/files.md", "docs/decisions.md"],
+)
 def test_links_lead_somewhere(name: str) -> None:
     for link in re.findall(r"\]\((?!http)([^)#]+)", read(name)):
         assert ((ROOT / name).parent / link).exists(), f"{name}: {link}"
@@ -88,7 +91,9 @@ def imports(package: str) -> dict[str, set[str]]:
     for file in sorted((ROOT / package).rglob("*.py")):
         tree = ast.parse(file.read_text(encoding="utf-8"))
         names = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+        names |= {
+            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
+        }
         found[str(file.relative_to(ROOT))] = {name for name in names if name.startswith("fanwen.")}
     return found
 
@@ -107,12 +112,25 @@ def test_data_moves_one_way(package: str, never: tuple[str, ...]) -> None:
 
 def test_the_corpus_never_parses_html() -> None:
     for file in (ROOT / "corpus").rglob("*.py"):
-        assert not re.search(r"^\s*(from|import) (lxml|parsel|trafilatura|scrapy)", file.read_text(encoding="utf-8"), re.M)
+        assert not re.search(
+            r"^\s*(from|import) (lxml|parsel|trafilatura|scrapy)", file.read_text(encoding="utf-8"), re.M
+        )
 
 
 def test_no_file_names_a_host_of_packages_or_a_path_of_a_machine() -> None:
-    pattern = re.compile(r"py" + r"pi\.|python" + r"hosted|npm" + r"js|/ho" + r"me/[a-z]|/Us" + r"ers/[a-z]", re.I)
+    pattern = re.compile(
+        r"py" + r"pi\.|python" + r"hosted|npm" + r"js|/ho" + r"me/[a-z]|/Us" + r"ers/[a-z]", re.I
+    )
     names = subprocess.check_output(["git", "ls-files", "-z"], cwd=ROOT, text=True).split("\0")
     for name in filter(None, names):
-        if (ROOT / name).is_file() and (ROOT / name).suffix in {".py", ".md", ".toml", ".txt", ".lock", ".in", ".cfg", ""}:
+        if (ROOT / name).is_file() and (ROOT / name).suffix in {
+            ".py",
+            ".md",
+            ".toml",
+            ".txt",
+            ".lock",
+            ".in",
+            ".cfg",
+            "",
+        }:
             assert not pattern.search((ROOT / name).read_text(encoding="utf-8", errors="replace")), name

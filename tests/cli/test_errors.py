@@ -51,14 +51,18 @@ def test_a_missing_file_for_ingest(fanwen: Run, tmp_path: Path) -> None:
     one_sentence(fanwen("ingest", tmp_path / "没有"), 2, "没有")
 
 
-@pytest.mark.parametrize("row", ["{", "[]", '{"files": []}', '{"files": "x"}', '{"url": "http://a.example/"}'])
+@pytest.mark.parametrize(
+    "row", ["{", "[]", '{"files": []}', '{"files": "x"}', '{"url": "http://a.example/"}']
+)
 def test_a_broken_manifest(fanwen: Run, tmp_path: Path, row: str) -> None:
     manifest = tmp_path / "index.jsonl"
     manifest.write_text(row + "\n")
     one_sentence(fanwen("clean", "--manifest", manifest), 2, "index.jsonl", "line 1")
 
 
-@pytest.mark.parametrize("content", [b"not a database at all, but longer than a header" * 9, b"SQLite format 3\0" + b"\7" * 4000])
+@pytest.mark.parametrize(
+    "content", [b"not a database at all, but longer than a header" * 9, b"SQLite format 3\0" + b"\7" * 4000]
+)
 def test_a_corrupt_archive(fanwen: Run, tmp_path: Path, content: bytes) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -78,7 +82,9 @@ def test_a_misspelt_key_in_a_site_file(fanwen: Run, tmp_path: Path) -> None:
     folder = tmp_path / "home" / "sites"
     folder.mkdir(parents=True)
     source = sorted(builtin_site_folder().glob("*.toml"))[0]
-    (folder / source.name).write_text(source.read_text(encoding="utf-8") + "\n[polight]\ndelay = 1\n", encoding="utf-8")
+    (folder / source.name).write_text(
+        source.read_text(encoding="utf-8") + "\n[polight]\ndelay = 1\n", encoding="utf-8"
+    )
     one_sentence(fanwen("sites", "check"), 2, source.name, "polight")
     one_sentence(fanwen("build"), 2, source.name, "polight")
 
@@ -160,4 +166,3 @@ def test_a_release_with_one_flipped_byte(fanwen: Run, tmp_path: Path) -> None:
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
     one_sentence(fanwen("release", "verify"), 1, file.name)
-

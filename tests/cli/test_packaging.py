@@ -30,7 +30,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", folder, source],
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "-q",
+            "--no-deps",
+            "--no-build-isolation",
+            "-w",
+            folder,
+            source,
+        ],
         check=True,
     )
     return next(folder.glob("*.whl"))
@@ -57,13 +68,19 @@ def _site_packages(folder: Path) -> set[str]:
 
 def test_the_package_list_is_what_there_is() -> None:
     declared = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
-    found = {"fanwen", *("fanwen." + n for n in find_packages(str(ROOT), include=["spiders*", "cleaners*", "corpus*"]))}
+    found = {
+        "fanwen",
+        *("fanwen." + n for n in find_packages(str(ROOT), include=["spiders*", "cleaners*", "corpus*"])),
+    }
     assert declared == found
 
 
 def test_the_wheel_holds_only_fanwen(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert {re.sub(r"-\d+(\.\d+)*", "", name.split("/")[0]) for name in names} == {"fanwen", "fanwen.dist-info"}
+    assert {re.sub(r"-\d+(\.\d+)*", "", name.split("/")[0]) for name in names} == {
+        "fanwen",
+        "fanwen.dist-info",
+    }
 
 
 def test_the_wheel_holds_every_data_file(wheel: Path) -> None:
@@ -105,7 +122,9 @@ def test_the_lock_names_packages_only_and_hashes_all() -> None:
 
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    locked = {line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
+    locked = {
+        line.split("==")[0] for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line
+    }
     for requirement in project["dependencies"] + project["optional-dependencies"]["dev"]:
         name = re.split(r"[<>=\[]", requirement)[0].lower().replace("_", "-")
         assert name in locked, name

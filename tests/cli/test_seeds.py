@@ -88,7 +88,9 @@ def test_build_again_changes_nothing_and_says_so(home: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", ["0", "1"])
-def test_the_root_hash_depends_on_the_texts_alone(home: Path, seeds: list[Path], tmp_path: Path, seed: str) -> None:
+def test_the_root_hash_depends_on_the_texts_alone(
+    home: Path, seeds: list[Path], tmp_path: Path, seed: str
+) -> None:
     order = seeds.copy()
     random.Random(seed).shuffle(order)
     for number, path in enumerate(order):
