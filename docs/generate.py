@@ -6,14 +6,17 @@ whether they are as the code is. A test runs the check.
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from sqlite_utils import Database
 
 from fanwen.corpus.cli import cli
-from fanwen.corpus.schema import describe
+from fanwen.corpus.exports import PIECE_FIELDS
+from fanwen.corpus.schema import describe, migrations
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- written by docs/generate.py from the code: run 'make docs' after a change -->\n"
@@ -32,7 +35,29 @@ def data_format() -> str:
             f"\n## {table.name}\n\n{table.description}\n\n| column | type | what it holds |\n|---|---|---|\n"
         )
         parts += [f"| `{c.name}` | {c.type} | {c.description} |\n" for c in table.columns]
+    parts.append(
+        "\n## jsonl/pieces.jsonl.zst\n\nOne JSON object per piece of the full set, sorted by id.\n\n"
+    )
+    parts.append("| field | what it holds |\n|---|---|\n")
+    parts += [f"| `{name}` | {text} |\n" for name, text in jsonl_fields()]
     return "".join(parts)
+
+
+def jsonl_fields() -> Iterator[tuple[str, str]]:
+    """Every field of the pieces' JSON Lines, described by the column that it is a copy of."""
+    columns = {table.name: {c.name: c.description for c in table.columns} for table in describe()}
+    with sqlite3.connect(":memory:") as db:
+        migrations.apply(Database(db))
+        names = [column[0] for column in db.execute(PIECE_FIELDS).description]
+    db.close()
+    for name in names:
+        table, column = OTHER_NAMES.get(name, (None, name))
+        places = [table] if table else ["piece_version", "piece", "document", "document_version"]
+        yield name, next(columns[place][column] for place in places if column in columns[place])
+
+
+# fields of the JSON Lines that are called otherwise in the database
+OTHER_NAMES = {"id": ("piece", "id"), "text": ("text", "body"), "text_sha256": ("text", "sha256")}
 
 
 INTRODUCTION = """A release holds the corpus as `fanwen.db.zst` (SQLite 3, compressed with zstd) and its

@@ -130,4 +130,5 @@ def test_gate(clean: Callable[..., Cleaned]) -> None:
     assert reasons(law, "山谷省图书馆管理条例") == ["law"]
     for k in range(4):
         assert clean(html("".join(f"<p>{x}</p>" for x in body(k).split("\n"))), "text/html").rejects == ()
+    assert reasons(law.replace("本办法", "本合同"), "书架租赁合同") == []
     assert gate.judge("u", ["关于学习写作的心得体会"], body(1)) is None
