@@ -195,17 +195,12 @@ def _result(task: _Task, future: Future[Cleaned] | None) -> tuple[_Task, Cleaned
 
 
 def _arguments(archive: Archive, task: _Task, facts: SiteFacts) -> tuple[list[Page], ExtractHints]:
-    site = task.document.site
+    hints = facts.hints.get(task.document.site, ExtractHints())
     pages = [
-        Page(
-            part.url,
-            archive.body(part.body_hash),
-            part.content_type,
-            truncated=part.truncated,
-        )
+        Page(part.url, archive.body(part.body_hash), part.content_type, hints.encoding, part.truncated)
         for part in task.document.parts
     ]
-    return pages, facts.hints.get(site, ExtractHints())
+    return pages, hints
 
 
 def _clean(pages: list[Page], hints: ExtractHints) -> Cleaned:

@@ -57,6 +57,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _say(str(error), error.exit_code)
     except click.exceptions.Exit as end:
         return end.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        return 2
     except click.UsageError as error:
         where = f" '{error.ctx.command_path} --help' shows what it takes." if error.ctx else ""
         return _say(f"{error.format_message().rstrip('.')}.{where}", 2)

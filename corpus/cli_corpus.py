@@ -187,6 +187,8 @@ def stats(home: Home, as_json: bool) -> None:
 @json_option
 def verify(home: Home, as_json: bool) -> None:
     """Check the archive, the corpus and every release against their hashes and rules."""
+    if not home.archive.is_file() and not home.corpus.is_file():
+        raise UsageError(f"There is nothing to verify in {home.path}; name another home with --home.")
     progress = Progress()
     troubles = verify_module.verify_home(home.archive, home.corpus, home.releases, progress=progress)
     progress.close()

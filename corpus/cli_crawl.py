@@ -198,10 +198,13 @@ def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
         report = ingest_files(archive, [Path(path) for path in paths])
     if as_json:
         print_json(report)
-        return
-    print(f"{report.added} documents taken, {report.known} known already. Next: 'fanwen build'.")
-    for skipped in report.skipped:
-        print(f"  left out: {skipped.sentence}", file=sys.stderr)
+    else:
+        for skipped in report.skipped:
+            print(f"left out: {skipped.sentence}", file=sys.stderr)
+    if not report.added + report.known:
+        raise UsageError("Nothing was taken: give HTML, TXT, Markdown, PDF or DOCX files, or folders with them.")
+    if not as_json:
+        print(f"{report.added} documents taken, {report.known} known already. Next: 'fanwen build'.")
 
 
 def _ingest_pieces(home: Home, file: Path, source: str | None, as_json: bool) -> None:
