@@ -202,7 +202,7 @@ def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
         for skipped in report.skipped:
             print(f"left out: {skipped.sentence}", file=sys.stderr)
     if not report.added + report.known:
-        raise UsageError("Nothing was taken: give HTML, TXT, Markdown, PDF or DOCX files, or folders with them.")
+        raise UsageError("Nothing was taken: give HTML, TXT, Markdown, PDF or DOCX files, or their folders.")
     if not as_json:
         print(f"{report.added} documents taken, {report.known} known already. Next: 'fanwen build'.")
 

@@ -322,9 +322,10 @@ def _disk_full(path: Path) -> IncompleteError:
     )
 
 
-# A root that moved within its site is left out once its new place has a body.
+# A root that moved within its site is gone from its old place once the new one has a body.
 _DOCUMENTS = f"""
 SELECT u.document_url, u.url, u.site, u.state, u.body_hash, u.gone, u.name, u.note, u.first_fetched_at,
+       u.moved_to AS moved_to,
        u.moved_to IS NOT NULL AND EXISTS
          (SELECT 1 FROM url t WHERE t.url = u.moved_to AND t.body_hash IS NOT NULL
           AND t.kind IN ('detail', 'part', 'attachment')) AS replaced,
@@ -345,14 +346,14 @@ FROM url GROUP BY site ORDER BY site
 
 def _document(url: str, members: list[sqlite3.Row]) -> ArchivedDocument | None:
     root = next((row for row in members if row["url"] == url), None)
-    if root is None or root["body_hash"] is None or root["replaced"]:
+    if root is None or root["body_hash"] is None:
         return None
     return ArchivedDocument(
         url=url,
         site=root["site"],
         parts=tuple(_part(row) for row in members if row["body_hash"] is not None),
         first_fetched_at=root["first_fetched_at"],
-        gone=root["gone"],
+        gone=f"moved to {root['moved_to']}" if root["replaced"] else root["gone"],
         name=root["name"],
         missing_parts=any(row["body_hash"] is None for row in members),
     )

@@ -77,7 +77,8 @@ class ArchivedDocument:
     """The newest state of one document in archive.db, parts in reading order.
 
     ``site`` is the name of its site file, or ``local`` for files given by hand.
-    ``gone`` says why the document is no longer there (``http 410``, ``http 404 three times``);
+    ``gone`` says why the document is no longer there (``http 410``, ``http 404 three times``,
+    ``moved to …``);
     its last bodies stay in the archive. ``name`` is a file's base name, for people only.
     ``missing_parts``: a further page is known but was never fetched.
     """

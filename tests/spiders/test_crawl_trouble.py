@@ -124,7 +124,9 @@ def test_a_page_that_moves_is_not_two_documents(farm, crawler, answer):
     )
     farm.page(f"{HOST}/a/new.html", text="搬家")
     crawler.run(revisit=True)
-    assert set(_bodies(crawler.archive)) == {f"{HOST}/a/new.html"}
+    with Archive(crawler.archive, readonly=True) as archive:
+        gone = {document.url: document.gone for document in archive.documents()}
+    assert gone == {f"{HOST}/a/old.html": f"moved to {HOST}/a/new.html", f"{HOST}/a/new.html": None}
 
 
 def test_links_to_private_addresses_are_never_asked(farm, crawler):
