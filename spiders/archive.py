@@ -164,8 +164,9 @@ class Archive:
                 reservations="[]",
             )
             conn.execute(
-                "UPDATE url SET body_fetch = ?1, last_fetch = ?1, consent_fetch = ?1 WHERE id = ?2",
-                (fetch_id, url_id),
+                "UPDATE url SET body_fetch = :fetch, last_fetch = :fetch, consent_fetch = :fetch"
+                " WHERE id = :url",
+                {"fetch": fetch_id, "url": url_id},
             )
         return True
 

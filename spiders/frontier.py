@@ -209,8 +209,9 @@ class Frontier:
         """Remember that a host told us to stay away for so long."""
         with self.archive.write() as conn:
             conn.execute(
-                "INSERT INTO host (host, wait_until, reason) VALUES (?1, ?2, ?3)"
-                " ON CONFLICT (host) DO UPDATE SET wait_until = max(wait_until, ?2), reason = ?3",
+                "INSERT INTO host (host, wait_until, reason) VALUES (?, ?, ?)"
+                " ON CONFLICT (host) DO UPDATE SET wait_until = max(wait_until, excluded.wait_until),"
+                " reason = excluded.reason",
                 (host, _later(seconds=seconds), reason),
             )
 
@@ -368,21 +369,21 @@ class Frontier:
         conn.execute(
             "UPDATE url SET state = 'done', lease = NULL, attempts = 0, not_before = NULL, failures = 0,"
             " missing = 0, hops = 0, moved_to = NULL, gone = NULL, note = NULL,"
-            " last_fetch = ?1, consent_fetch = ?1, interval_days = ?2, next_visit = ?3,"
-            " etag = CASE WHEN ?4 = 304 THEN coalesce(?5, etag) ELSE ?5 END,"
-            " last_modified = CASE WHEN ?4 = 304 THEN coalesce(?6, last_modified) ELSE ?6 END,"
-            " follow_rules = CASE WHEN ?4 = 304 THEN follow_rules WHEN ?7 THEN ?8 END WHERE id = ?9",
-            (
-                fetch_id,
-                days,
-                _later(days=days),
-                fetch.status,
-                fetch.etag if keep else None,
-                fetch.last_modified if keep else None,
-                int(read),
-                self._follow_rules[leased.site],
-                leased.id,
-            ),
+            " last_fetch = :fetch, consent_fetch = :fetch, interval_days = :days, next_visit = :next,"
+            " etag = CASE WHEN :same THEN coalesce(:etag, etag) ELSE :etag END,"
+            " last_modified = CASE WHEN :same THEN coalesce(:modified, last_modified) ELSE :modified END,"
+            " follow_rules = CASE WHEN :same THEN follow_rules WHEN :read THEN :rules END WHERE id = :id",
+            {
+                "fetch": fetch_id,
+                "days": days,
+                "next": _later(days=days),
+                "same": fetch.status == 304,
+                "etag": fetch.etag if keep else None,
+                "modified": fetch.last_modified if keep else None,
+                "read": read,
+                "rules": self._follow_rules[leased.site],
+                "id": leased.id,
+            },
         )
 
     def _settle_bad(

@@ -13,6 +13,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,8 @@ def test_a_third_run_changes_nothing(home: Path) -> None:
 
 
 def test_nothing_forbidden_was_fetched(home: Path) -> None:
-    with sqlite3.connect(f"file:{home / 'archive.db'}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{home / 'archive.db'}?mode=ro", uri=True)) as db, db:
         fetched = {url for (url,) in db.execute("select u.url from fetch f join url u on u.id = f.url_id")}
-    db.close()
     assert fetched
     never = {document["url"] for document in TRUTH["document"] if document["outcome"] == "never_fetched"}
     assert never
@@ -175,12 +175,11 @@ def test_the_default_set_is_what_the_truth_counts(state: tuple[str, list[CorpusP
 
 
 def test_every_refusal_has_its_reason(home: Path) -> None:
-    with sqlite3.connect(f"file:{home / 'corpus.db'}?mode=ro", uri=True) as db:
+    with closing(sqlite3.connect(f"file:{home / 'corpus.db'}?mode=ro", uri=True)) as db, db:
         found = dict(db.execute(
             "select d.url, r.reason from reject r join document_version v on v.id = r.document_version"
             " join document d on d.id = v.document where v.removed_in is null and v.found_pieces = 0"
         ))  # fmt: skip
-    db.close()
     assert found.items() >= {d["url"]: d["reason"] for d in documents("two", "rejected")}.items()
 
 
@@ -226,9 +225,11 @@ def moments(home: Path) -> Iterator[Callable[[], bool]]:
 
     def fetched() -> int:
         try:
-            with sqlite3.connect(f"file:{home / 'archive.db'}?mode=ro", uri=True, timeout=1) as db:
+            with (
+                closing(sqlite3.connect(f"file:{home / 'archive.db'}?mode=ro", uri=True, timeout=1)) as db,
+                db,
+            ):
                 count = db.execute("select count(*) from fetch").fetchone()[0]
-            db.close()
         except sqlite3.Error:
             return 0
         return int(count)

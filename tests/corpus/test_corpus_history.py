@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 from typing import Any
 
 import fanwen
@@ -18,7 +19,7 @@ def pieces(home: Any, as_of: str | None = None) -> dict[str, str]:
 
 
 def rows(home: Any, *tables: str) -> dict[str, list[tuple[object, ...]]]:
-    with sqlite3.connect(home.corpus) as db:
+    with closing(sqlite3.connect(home.corpus)) as db, db:
         return {table: db.execute(f"select * from {table} order by 1, 2").fetchall() for table in tables}
 
 
@@ -121,7 +122,7 @@ def test_builds_between_releases_leave_no_trace(new_home: Any, write: Any, html:
     assert made[0] == made[1]
     compared = []
     for home in (often, once):
-        with sqlite3.connect(home.corpus) as db:
+        with closing(sqlite3.connect(home.corpus)) as db, db:
             compared.append(
                 db.execute(
                     "select piece, added_in, removed_in, removed_why, leaf, place, flags, cluster"

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -154,12 +155,11 @@ def test_a_changed_corpus_is_found_by_verify(home: Any, released: Path) -> None:
     }
     for change, word in changes.items():
         spoilt = home.path / "spoilt.db"
-        with sqlite3.connect(home.corpus) as db:
+        with closing(sqlite3.connect(home.corpus)) as db, db:
             spoilt.unlink(missing_ok=True)
             db.execute("vacuum into ?", (str(spoilt),))
-        with sqlite3.connect(spoilt) as db:
+        with closing(sqlite3.connect(spoilt)) as db, db:
             db.executescript(change)
-        db.close()
         assert any(word in trouble for trouble in verify.verify(spoilt)), change
 
 
@@ -171,18 +171,16 @@ def test_a_corpus_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(DamagedError):
         fanwen.open(path)
     path.unlink()
-    with sqlite3.connect(path) as db:
+    with closing(sqlite3.connect(path)) as db, db:
         db.execute("create table recipe (name)")
-    db.close()
     with pytest.raises(DamagedError, match="not a fanwen corpus"):
         fanwen.open(path)
 
 
 def test_a_torn_corpus(home: Any, released: Path) -> None:
-    with sqlite3.connect(home.corpus) as db:
+    with closing(sqlite3.connect(home.corpus)) as db, db:
         db.execute("pragma wal_checkpoint(truncate)")
         size = db.execute("pragma page_size").fetchone()[0]
-    db.close()
     data = bytearray(home.corpus.read_bytes())
     data[size : len(data) // 2] = bytes(len(data) // 2 - size)
     home.corpus.write_bytes(data)
@@ -205,7 +203,7 @@ def test_a_corpus_that_another_process_writes(
     home.build()
     home.serve({"b": html("读后感", write(2))}, day=2)
     monkeypatch.setattr("fanwen.corpus.store.BUSY_SECONDS", 0.1)
-    with sqlite3.connect(home.corpus, isolation_level=None) as other:
+    with closing(sqlite3.connect(home.corpus, isolation_level=None)) as other, other:
         other.execute("begin immediate")
         with pytest.raises(BlockedError, match="Another process"):
             home.build()
