@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from functools import cache
+from typing import Any
 
 from fanwen.cleaners import rules
 from fanwen.cleaners.damage import WALL_END, WALL_INSIDE
@@ -17,6 +19,8 @@ from fanwen.cleaners.trace import Change
 _LONGEST_LINE = 400
 _SENTENCE_END = re.compile(r"[。！？!?]+[”’」』）)]*|\n")
 _JAMMER = re.compile(r"(?=.{0,60}\d)(?:[!-~]{1,3} +){4,}[!-~]{1,4}")
+_BRACKETED = re.compile(r"【[^【】\n]{6,60}】|（[^（）\n]{6,60}）|\([^()\n]{6,60}\)|\[[^\[\]\n]{6,60}\]")
+_INNER_SENTENCE = re.compile(r"(?<=[。！？!?；;”])[^。！？!?；;\n]{6,80}[。！？!?~]+")
 _PROSE = re.compile(r"[，。！？；,;!?]")
 _HEAD = re.compile(
     r"[ 　]*(?:[一二三四五六七八九十]{1,3}[、.．]|[(（][一二三四五六七八九十\d]{1,3}[)）]"
@@ -52,18 +56,48 @@ def _line_rule(line: str, families: list[rules.Rule]) -> str | None:
     for rule in families:
         if rule.may_match(line) and rule.pattern.fullmatch(line):
             return rule.name
-    return None
+    return "boilerplate.nag" if _nags(line, rules.table("boilerplate.toml")["nag"]["line"]) else None
+
+
+def _nags(line: str, least: int) -> bool:
+    """Whether a short line speaks to the visitor of a site about its file: words of several groups.
+
+    Each group counts once; a nag must name the file, the screen or the visitor, and a line that
+    tells of people at work is none however often it says 下载.
+    """
+    if not 6 <= len(line) <= 80:
+        return False
+    score, addressed = 0, False
+    for row, pattern in _nag_words():
+        if pattern.search(line):
+            score += row["weight"]
+            addressed = addressed or row.get("addressed", False)
+    return addressed and score >= least and score * 14 >= len(line)
+
+
+@cache
+def _nag_words() -> tuple[tuple[dict[str, Any], re.Pattern[str]], ...]:
+    rows = rules.table("boilerplate.toml")["nag"]["word"]
+    return tuple((row, re.compile(rules.expand(row["pattern"]), re.IGNORECASE)) for row in rows)
 
 
 def phrases(text: str) -> list[Change]:
     """Phrases that stand in the middle of a line or a sentence; a line left empty by one vanishes."""
-    return [
+    changes = [
         Change(m.start(), m.end(), "", rule.name)
         for rule in rules.family("boilerplate.toml", "phrase")
         if rule.may_match(text)
         for m in rule.pattern.finditer(text)
         if m.end() > m.start()
     ]
+    least = rules.table("boilerplate.toml")["nag"]
+    for pattern, limit in ((_BRACKETED, least["bracketed"]), (_INNER_SENTENCE, least["sentence"])):
+        changes += [
+            Change(m.start(), m.end(), "", "boilerplate.nag")
+            for m in pattern.finditer(text)
+            if _nags(m[0], limit)
+        ]
+    return changes
 
 
 def walls(text: str) -> list[Change]:

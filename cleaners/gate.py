@@ -12,16 +12,18 @@ from collections.abc import Sequence
 from functools import cache
 
 from fanwen.cleaners import rules
+from fanwen.cleaners.extract import NO_LINKS, Links
 from fanwen.cleaners.language import detect
 from fanwen.cleaners.types import Reject
 
 _HAN = re.compile(r"[㐀-䶿一-鿿]")
 _SENTENCE = re.compile(r"[。！？!?]")
 MIN_HAN = 40
+THIN_HAN = 150
 
 
 def judge(
-    source: str, titles: Sequence[str], text: str, link_share: float = 0.0, around: str = ""
+    source: str, titles: Sequence[str], text: str, links: Links = NO_LINKS, around: str = ""
 ) -> Reject | None:
     """Why a page gives no piece, or None where it may. ``text`` is simplified main
     text, ``around`` the lines of the whole page."""
@@ -31,15 +33,29 @@ def judge(
     reason, weight, seen = max(sums, key=lambda item: item[1], default=("", 0.0, ""))
     if weight >= 1:
         return Reject(source, reason, f"{title[:60]!r}: {seen}")
+    if links.listed >= 0.5 and links.lines >= 4 and len(_SENTENCE.findall(text)) < links.lines:
+        return Reject(source, "list_page", f"{links.listed:.0%} of {links.lines} lines are links")
+    if han < THIN_HAN and (thin := _thin(text) or (_thin(around) if han < MIN_HAN else None)):
+        return Reject(source, *thin)
     if han < MIN_HAN:
         language = detect(text or around[:3000])
         if language not in ("zh", "und") and len(text or around) > 200:
             return Reject(source, "not_chinese", f"the text is {language}")
+        if links.page > 0.6:
+            return Reject(source, "list_page", f"{links.page:.0%} of the page is links")
         return Reject(source, "empty", f"{han} Chinese characters of main text")
     if detect(text[:2000]) not in ("zh", "und") and han < 0.2 * len(text):
         return Reject(source, "not_chinese", f"{han} Chinese characters in {len(text)}")
-    if link_share > 0.8 and han < 400 and len(_SENTENCE.findall(text)) < 3:
-        return Reject(source, "list_page", f"{link_share:.0%} of the page is links")
+    if links.page > 0.8 and han < 400 and len(_SENTENCE.findall(text)) < 3:
+        return Reject(source, "list_page", f"{links.page:.0%} of the page is links")
+    return None
+
+
+def _thin(text: str) -> tuple[str, str] | None:
+    """(reason, what was seen) of a page with hardly any text."""
+    for row, rule in zip(rules.table("gate.toml")["thin"], _family("thin"), strict=True):
+        if m := rule.search(text):
+            return row["reason"], m[0][:40]
     return None
 
 

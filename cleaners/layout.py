@@ -313,32 +313,36 @@ def _text_width(text: str, found: list[tuple[int, int]], widths: list[int]) -> i
 def page_joins(text: str, headings: frozenset[str]) -> list[Change]:
     """Joins two paragraphs where the first breaks off in mid-sentence and the second goes on.
 
-    The first must be a long paragraph (no head, no list, no signature) that ends in a Chinese
-    character or a comma; the second must begin like running text.
+    The first must be running text (no head, no list, no signature) that ends in a Chinese
+    character or a comma; the second must begin like running text. A long paragraph is evidence
+    enough; a shorter one where something stood between the two (a nag, a page number, a page's end).
     """
     found = spans(text)
-    if not found:
+    long = [text[e - 1] for b, e in found if e - b >= 40]
+    # a site that never ends its paragraphs gives no evidence
+    if sum(c in _TERMINAL + _CLOSING + "." for c in long) * 3 < len(long):
         return []
-    whole = sum(1 for b, e in found if e - b >= 40 and text[e - 1] in _TERMINAL + _CLOSING + ".")
+    gaps = [text.count("\n", a[1], b[0]) > 1 for a, b in pairwise(found)]
+    rare = sum(gaps) * 3 <= len(gaps)
     changes = []
-    for (begin, end), (after, stop) in pairwise(found):
-        if end - begin < 60 or text[begin:end] in headings or text[after:stop] in headings:
+    for (begin, end), (after, stop), gap in zip(found, found[1:], gaps, strict=False):
+        line, rest = text[begin:end], text[after:stop]
+        if end - begin < 60 and not (gap and rare and _is_running(line)):
             continue
-        if re.match(rf"[{_HAN}，、,]", text[end - 1]) is None or _SIGNATURE.fullmatch(text[begin:end]):
+        if re.match(rf"[{_HAN}，、,]", line[-1]) is None or line in headings or rest in headings:
             continue
-        # a site that never ends its paragraphs gives no evidence
-        if whole * 3 < sum(1 for b, e in found if e - b >= 40):
+        if stop - after < 8 or " | " in line or _SIGNATURE.fullmatch(line) or _SIGNATURE.fullmatch(rest):
             continue
-        if stop - after < 8 or " | " in text[begin:end]:
-            continue
-        if (
-            _HEAD.match(text, after)
-            or _SIGNATURE.fullmatch(text[after:stop])
-            or not _runs_on(text[after:stop])
-        ):
-            continue
-        changes.append(Change(end, after, "", "layout.page_join"))
+        if not _HEAD.match(rest) and not _PIECE_HEADING.fullmatch(rest) and _runs_on(rest):
+            changes.append(Change(end, after, "", "layout.page_join"))
     return changes
+
+
+def _is_running(line: str) -> bool:
+    """Whether a shorter line is the beginning of a sentence and no head: 其间，馆里的同志大多是."""
+    if _HEAD.match(line) and line[-1] not in "，、," and "。" not in line:
+        return False
+    return len(line) >= 8 and (len(line) >= 30 or re.search(r"[，。；、]", line) is not None)
 
 
 def _runs_on(line: str) -> bool:

@@ -17,16 +17,8 @@ from pathlib import Path
 
 from fanwen.cleaners import boilerplate, damage, gate, genre, language, layout, privacy, quality, script
 from fanwen.cleaners.decode import decode
-from fanwen.cleaners.extract import (
-    MAX_HTML,
-    NO_HINTS,
-    Extracted,
-    ExtractError,
-    extract_docx,
-    extract_html,
-    extract_pdf,
-    extract_text,
-)
+from fanwen.cleaners.extract import MAX_HTML, NO_HINTS, Extracted, ExtractError, extract_html
+from fanwen.cleaners.extract_files import extract_docx, extract_pdf, extract_text
 from fanwen.cleaners.rules import RULESET
 from fanwen.cleaners.split import Part, Titles, core_of, ends_with_genre, open_headings, split, titles
 from fanwen.cleaners.trace import Change, Hits, Trace
@@ -147,7 +139,8 @@ def _join(texts: Sequence[str]) -> str:
         if runs_on and len(line) >= 25 and not layout.is_head_line(text.lstrip(" 　")[:40]):
             whole = whole.rstrip() + text.lstrip(" 　")
         else:
-            whole = f"{whole}\n{text}" if whole else text
+            # an empty line: something of the page may have stood here
+            whole = f"{whole}\n\n{text}" if whole else text
     return whole
 
 
@@ -191,7 +184,7 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Clean
         text=_plain(trace.text),
     )
     if not main_text:
-        refused = gate.judge(source, names.full, trace.text, reads[0].extracted.link_share, "\n".join(around))
+        refused = gate.judge(source, names.full, trace.text, reads[0].extracted.links, "\n".join(around))
         if refused:
             return Cleaned(replace(document, rule_hits=hits.sorted()), (), (refused,))
     _repair(trace, emphasised, pages_declared, names)
@@ -270,25 +263,28 @@ def _given_titles(text: str, reads: Sequence[_Read], convert: bool) -> list[str]
 
 def _first_lines(text: str) -> list[str]:
     """Short lines at the top that may be the title: best those that name a genre or a count."""
+    head = text[:3000]
+    junk = {(c.begin, c.end) for c in boilerplate.lines(head)}
     found: list[tuple[int, int, str]] = []
-    junk = {(c.begin, c.end) for c in boilerplate.lines(text[:3000])}
-    for k, (begin, end) in enumerate(boilerplate.spans(text[:3000])[:8]):
-        line = text[begin:end]
-        if (
-            (begin, end) in junk
-            or len(line) > 60
-            or re.search(r"[。！？!?；;，,：:]$", line)
-            or layout.is_head_line(line)
-        ):
+    above = ""
+    for k, (begin, end) in enumerate(boilerplate.spans(head)[:8]):
+        line = re.split(r"[ 　]{3,}", text[begin:end])[-1]
+        if (begin, end) in junk or len(line) > 60 or _NO_TITLE.search(line) or layout.is_head_line(line):
+            above = ""
             continue
-        line = re.split(r"[ 　]{3,}", line)[-1]
-        rank = 0 if ends_with_genre(core_of(line)) or titles([line]).declared else 1
-        found.append((rank, k, line))
+        # a title set on two lines: 关于做好……和 ⏎ ……工作的通知
+        whole = above + line if _UNFINISHED.search(above) else line
+        named = ends_with_genre(core_of(whole)) or titles([whole]).declared is not None
+        found.append((0 if named else 1, k, whole))
+        above = "" if named else line
     if not found:
         return []
-    found.sort()
-    rank, _, best = found[0]
+    rank, _, best = min(found)
     return [best] if rank == 0 or found[0][1] == 0 else []
+
+
+_NO_TITLE = re.compile(r"[。！？!?；;，,：:]$")
+_UNFINISHED = re.compile(r"^关于|[和与及暨、]$")
 
 
 _MARKS = str.maketrans({damage.WALL_END: None, damage.WALL_INSIDE: "\n"})

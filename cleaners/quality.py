@@ -9,7 +9,7 @@ from fanwen.cleaners.types import Quality, Span
 
 _HAN = re.compile(r"[㐀-䶿一-鿿]")
 _SENTENCE = re.compile(r"[。！？；，!?;,：:]")
-_UNREADABLE = re.compile(r"[�-]")
+_UNREADABLE = re.compile(r"[\ufffd\ue000-\uf8ff]")
 _GRAM = 13
 
 

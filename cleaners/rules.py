@@ -20,6 +20,7 @@ CODE_VERSION = "1"
 
 _FILES = (
     "boilerplate.toml",
+    "extract.toml",
     "gate.toml",
     "genres.toml",
     "headings.toml",

@@ -107,7 +107,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.P
     flags = re.IGNORECASE
     return (
         re.compile(table["count"], flags),
-        re.compile(f"^(?:{table['decoration']})+", flags),
+        re.compile(f"^(?:{rules.expand(table['decoration'])})+", flags),
         re.compile(f"(?:{table['trailing']})$", flags),
         re.compile(f"(?:{table['suffix']})$", flags),
     )
@@ -196,41 +196,63 @@ def _declared_in_intro(head: str) -> int | None:
 def _after_titles(text: str, at: int, names: Titles, own: str | None = None) -> int:
     """Steps over the document's title, alone on lines or glued to the text, however often it stands there."""
     known = sorted({*names.full, *names.cores, *([own] if own else [])}, key=len, reverse=True)
-    for _ in range(_MOST_TITLES):
-        moved = False
+    folded = {fold(name) for name in known}
+    copies = 0
+    while copies < _MOST_TITLES:
         while at < len(text) and text[at] in " 　\n":
             at += 1
-        stop = text.find("\n", at)
-        line = text[at : stop if stop >= 0 else len(text)].strip(" 　")
-        if line and len(line) <= 80 and any(fold(line) == fold(k) for k in known):
-            at += len(text[at : stop if stop >= 0 else len(text)])
-            moved = True
-            continue
-        for title in known:
-            if len(title) >= 6 and text.startswith(title, at) and not _is_mark_after(text, at + len(title)):
-                rest = text[at + len(title) : at + len(title) + 40]
-                # glued: the title again, a heading, an introduction, or a text with its own subject
-                if (
-                    _count_after(title, names)
-                    or text.startswith(title, at + len(title))
-                    or _glued_start(rest, known)
-                ):
-                    at += len(title)
-                    moved = True
-                    break
-        if not moved:
+        end = _title_end(text, at, folded)
+        if end is None:
+            glued = (name for name in known if len(name) >= 6 and text.startswith(name, at))
+            end = next((at + len(n) for n in glued if _is_glued(text, at + len(n), n, known, copies)), None)
+        if end is None:
             break
+        at = end
+        copies += 1
     return at
 
 
-def _count_after(title: str, names: Titles) -> bool:
-    return any(title == full and title not in names.cores for full in names.full)
+def _title_end(text: str, at: int, folded: set[str]) -> int | None:
+    """Where a title ends that fills the line at ``at``, or two or three short lines from there."""
+    joined = ""
+    for _ in range(3):
+        stop = text.find("\n", at)
+        stop = len(text) if stop < 0 else stop
+        line = text[at:stop].strip(" 　")
+        joined += line
+        if not line or len(joined) > 80:
+            return None
+        if fold(joined) in folded:
+            return stop
+        at = stop + 1
+    return None
 
 
-def _glued_start(rest: str, known: Sequence[str]) -> bool:
-    return re.match(
-        r"[ 　]*(?:第[一1]篇|导语|前言|[(（\[【]?(?:精选|优秀|通用|最新)|尊敬的|各位|一、|[ 　]{1,})", rest
-    ) is not None or any(rest.startswith(k) for k in known)
+def _is_glued(text: str, at: int, title: str, known: Sequence[str], copies: int) -> bool:
+    """Whether a title that runs into the text at ``at`` is a heading, not the subject of a sentence.
+
+    Behind it stands the title again, a heading, an introduction, or a text with its own subject.
+    """
+    rest = text[at : at + 40]
+    if _is_mark_after(text, at):
+        return False
+    # a name that says how many there are is no part of a sentence
+    counted = core_of(title) != title
+    return (
+        counted
+        or _GLUED_START.match(rest) is not None
+        or any(rest.startswith(k) for k in known)
+        or (copies > 0 and _GOES_ON.match(rest) is None)
+    )
+
+
+# What may follow a title that is glued on, and what follows one that is the subject of a sentence.
+_GLUED_START = re.compile(
+    r"[ 　]*(?:第[一1]篇|导语|前言|[(（\[【]?(?:精选|优秀|通用|最新)|尊敬的|各位|一、|[ 　]{1,})"
+)
+_GOES_ON = re.compile(
+    r"[ 　]*[的是在与和中将以应要有已之对由及为如不可能需须会了等，。、：:；》）”)\]】]"
+)
 
 
 def _is_mark_after(text: str, at: int) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from cleaner_texts import PROSE, html
 
-from fanwen.cleaners.extract import ExtractError, extract_docx, extract_html, extract_pdf
+from fanwen.cleaners.extract import ExtractError, extract_html
+from fanwen.cleaners.extract_files import extract_docx, extract_pdf
 from fanwen.cleaners.types import ExtractHints
 
 
