@@ -21,7 +21,18 @@ from typing import Any
 from lxml import etree
 
 from fanwen.cleaners import rules
-from fanwen.cleaners.html_tree import BAD_CHARS, HAN, INLINE, Line, drop, han, lines_of, parse, strip
+from fanwen.cleaners.html_tree import (
+    BAD_CHARS,
+    HAN,
+    INLINE,
+    Line,
+    drop,
+    han,
+    lines_of,
+    parse,
+    strip,
+    text_sizes,
+)
 from fanwen.cleaners.types import ExtractHints
 
 NO_HINTS = ExtractHints()
@@ -31,6 +42,9 @@ _SENTENCE = re.compile(r"[，。！？；：、,!?;:]")
 _SPACES = re.compile(r"[ \t\r\n\xa0]+")
 _FURNITURE = frozenset(("nav", "footer", "aside"))
 _DEEPEST = 400
+# Han characters below which a main text is doubted, and running text that it must not leave out.
+_FEW, _MUCH = 150, 100
+_EDGE = " 　"
 # Characters beside a link that make it a link in running text.
 _PROSE = 20
 # Trees of more elements are not handed to trafilatura, which goes over them many times.
@@ -39,8 +53,8 @@ _MOST_ELEMENTS = 40_000
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """``page``: share of the page's characters that are links; ``listed``: share of the main
-    text's ``lines`` that are links (dates beside them left aside)."""
+    """``page``: share of the page's characters that are links; ``listed``: share of the characters
+    of the main text's ``lines`` that stand in lines that are links (dates beside them left aside)."""
 
     page: float
     listed: float
@@ -84,15 +98,15 @@ def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
     page = lines_of(tree)
     lines, extractor = _chosen(tree, titles, hints, viewer, page)
     texts = [line.text for line in lines]
-    shown = {line.text.strip(" 　") for line in lines}
-    strong = {line.text.strip(" 　") for line in page if line.strong and len(line.text) <= 80}
+    shown = {line.text.strip(_EDGE) for line in lines}
+    strong = {line.text.strip(_EDGE) for line in page if line.strong and len(line.text) <= 80}
     total = sum(len(line.text) for line in page)
     links = Links(
         page=sum(line.links for line in page) / total if total else 0.0,
-        listed=sum(line.is_link for line in lines) / len(lines) if lines else 0.0,
+        listed=sum(len(x.text) for x in lines if x.is_link) / max(1, sum(len(x.text) for x in lines)),
         lines=len(lines),
     )
-    furniture = tuple(line.text.strip(" 　") for line in page)
+    furniture = tuple(line.text.strip(_EDGE) for line in page)
     return Extracted("\n".join(texts), extractor, titles, frozenset(strong & shown), furniture, links)
 
 
@@ -107,18 +121,30 @@ def _chosen(
         elif han(lines := [line for e in _outermost(_select(tree, selector)) for line in lines_of(e)]):
             return lines, "selector"
     lines = _density(tree, titles)
-    if (found := han(lines)) < 150 and han(viewer) > 3 * found:
+    if (found := han(lines)) < _FEW and han(viewer) > 3 * found:
         return viewer, "viewer"
-    if _is_weak(lines, page):
+    if found < _FEW or _missed(lines, page, titles) >= _MUCH:
         second = _trafilatura(tree)
-        if _running(second) > 1.5 * _running(lines):
+        enough = _running(second) > 1.5 * _running(lines) if found < _FEW else han(second) > 0
+        if enough and _missed(second, page, titles) < _MUCH:
             return second, "trafilatura"
     return lines, "density"
 
 
-def _is_weak(lines: list[Line], page: list[Line]) -> bool:
-    """Whether the densest block holds little of what runs as text on the page."""
-    return _running(lines) < 0.5 * _running(page)
+def _missed(lines: Sequence[Line], page: Sequence[Line], titles: tuple[str, ...]) -> float:
+    """How much running text right behind the title is not among ``lines``: then another part of the
+    page (comments, a longer article below) was taken for the main text."""
+    title = _title_line(page, titles)
+    if title is None:
+        return 0.0
+    chosen = {line.text.strip(_EDGE) for line in lines}
+    missed = 0.0
+    for line in page[title + 1 :]:
+        if (value := _value(line)) >= _PROSE:
+            if line.text.strip(_EDGE) in chosen:
+                break
+            missed += value
+    return missed
 
 
 def _running(lines: Sequence[Line]) -> float:
@@ -158,19 +184,18 @@ def _prepared(tree: Any) -> Any:
     """A copy of the tree in which trafilatura keeps what it would lose: headings in ``center`` and
     ``div``, the lines of ``pre``, paragraphs rich in links or with a class that looks like a comment's."""
     tree = copy(tree)
-    sizes, linked = _sizes(tree)
+    sizes, linked = text_sizes(tree)
     for link in list(tree.iter("a")):
         parent = link.getparent()
         if parent is not None and sizes[parent] - linked[parent] >= _PROSE:
             link.tag = "span"
-    for element in list(tree.iter("div", "center", "pre", "p", "td")):
+    for element in list(tree.iter("div", "center", "pre", "p")):
         if element.tag == "pre":
             _split_pre(element)
-        if element.tag == "p" or all(child.tag in INLINE or child.tag == "br" for child in element):
-            if element.tag != "td":
-                element.tag = "p"
-            for name in ("class", "id"):
-                element.attrib.pop(name, None)
+        if element.tag == "p":
+            element.attrib.pop("class", None)
+        elif all(child.tag in INLINE or child.tag == "br" for child in element):
+            element.tag = "p"
     return tree
 
 
@@ -200,7 +225,7 @@ def _density(tree: Any, titles: tuple[str, ...]) -> list[Line]:
     after = _word("after")
     factor = 1.0
     for k, line in enumerate(lines):
-        if first is not None and k > first + 2 and after.fullmatch(line.text.strip("　 ")):
+        if first is not None and k > first + 2 and after.fullmatch(line.text.strip(_EDGE)):
             factor = 0.15
         value = _value(line) * (0.3 if first is not None and k < first else factor)
         element, depth = line.owner, 0
@@ -217,7 +242,7 @@ def _density(tree: Any, titles: tuple[str, ...]) -> list[Line]:
     return _without_lists(lines_of(node))
 
 
-def _title_line(lines: list[Line], titles: tuple[str, ...]) -> int | None:
+def _title_line(lines: Sequence[Line], titles: tuple[str, ...]) -> int | None:
     """Where the page says its title for the last time before the text begins."""
     names = {re.sub(r"\s+", "", t) for t in titles}
     for k, line in enumerate(lines):
@@ -239,7 +264,7 @@ def _value(line: Line) -> float:
 
 def _cut_furniture(body: Any) -> None:
     """Drop what is named as page furniture and holds only a little of the page's text."""
-    sizes, linked = _sizes(body)
+    sizes, linked = text_sizes(body)
     part = _word("furniture")
     for element in list(body.iter()):
         if element is body or element.getparent() is None:
@@ -252,17 +277,6 @@ def _cut_furniture(body: Any) -> None:
                 drop(element)
 
 
-def _sizes(body: Any) -> tuple[dict[Any, int], dict[Any, int]]:
-    """Characters below every element, and how many of them are in links; in one pass from the leaves up."""
-    sizes: dict[Any, int] = {}
-    linked: dict[Any, int] = {}
-    for element in reversed(list(body.iter())):
-        size = len(element.text or "") + sum(sizes[c] + len(c.tail or "") for c in element)
-        sizes[element] = size
-        linked[element] = size if element.tag == "a" else sum(linked[c] for c in element)
-    return sizes, linked
-
-
 def _without_lists(lines: list[Line]) -> list[Line]:
     """Without runs of lines that are links, and the short line that announces such a run."""
     kept: list[Line] = []
@@ -270,7 +284,7 @@ def _without_lists(lines: list[Line]) -> list[Line]:
     i = 0
     while i < len(lines):
         j = i
-        while j < len(lines) and lines[j].links * 10 >= len(lines[j].text.strip("　 ")) * 7:
+        while j < len(lines) and lines[j].links * 10 >= len(lines[j].text.strip(_EDGE)) * 7:
             j += 1
         if j - i >= 3:
             while kept and len(kept[-1].text) <= 24 and announces.search(kept[-1].text):
@@ -305,7 +319,7 @@ def _titles(tree: Any, hints: ExtractHints) -> tuple[str, ...]:
         if element.getparent() is not None and element.getparent().tag in ("head", "html", "body"):
             found.append("".join(element.itertext()))
             break
-    clean = (_SPACES.sub(" ", BAD_CHARS.sub("", t)).strip(" 　")[:300] for t in found)
+    clean = (_SPACES.sub(" ", BAD_CHARS.sub("", t)).strip(_EDGE)[:300] for t in found)
     return tuple(dict.fromkeys(t for t in clean if t))
 
 

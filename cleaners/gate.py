@@ -33,8 +33,8 @@ def judge(
     reason, weight, seen = max(sums, key=lambda item: item[1], default=("", 0.0, ""))
     if weight >= 1:
         return Reject(source, reason, f"{title[:60]!r}: {seen}")
-    if links.listed >= 0.5 and links.lines >= 4 and len(_SENTENCE.findall(text)) < links.lines:
-        return Reject(source, "list_page", f"{links.listed:.0%} of {links.lines} lines are links")
+    if links.listed >= 0.6 and links.lines >= 4 and len(_SENTENCE.findall(text)) < 3:
+        return Reject(source, "list_page", f"{links.listed:.0%} of the text are links")
     if han < THIN_HAN and (thin := _thin(text) or (_thin(around) if han < MIN_HAN else None)):
         return Reject(source, *thin)
     if han < MIN_HAN:

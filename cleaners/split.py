@@ -250,9 +250,7 @@ def _is_glued(text: str, at: int, title: str, known: Sequence[str], copies: int)
 _GLUED_START = re.compile(
     r"[ 　]*(?:第[一1]篇|导语|前言|[(（\[【]?(?:精选|优秀|通用|最新)|尊敬的|各位|一、|[ 　]{1,})"
 )
-_GOES_ON = re.compile(
-    r"[ 　]*[的是在与和中将以应要有已之对由及为如不可能需须会了等，。、：:；》）”)\]】]"
-)
+_GOES_ON = re.compile(r"[ 　]*[的是与和之等了，。、：:；》）”)\]】]")
 
 
 def _is_mark_after(text: str, at: int) -> bool:

@@ -44,6 +44,13 @@ TAKEN = [
     "未经许可不得转载",
     "以上就是小编为大家带来的全部内容",
     "×",
+    # nags by their words
+    "本资料由热心网友上传，点左侧按钮即可下载",
+    "下载之后可直接编辑、打印，方便快捷",
+    "收集这些范文不容易，喜欢就点个赞支持一下，下载更方便！",
+    "试读到此为止，购买后可阅读余下的12页",
+    "原文可免费下载，支持Word格式修改",
+    "更多完整版请登陆后下载",
 ]
 
 KEPT = [
@@ -70,6 +77,13 @@ KEPT = [
     "2021年1月20日",
     "完成7097件旧档的扫描，图像清楚，备份两份。",
     "专题会议每季度召开一次",
+    "各科室登录系统下载附件，填写完整后打印上交。",
+    "教师可以下载资料，编辑课件后分享给同学。",
+    "组织党员下载学习软件，每天登录阅读。",
+    "请点击附件下载报名表。",
+    "新办会员免费借阅一年，续期另收工本费",
+    "我把全文打印出来，收藏在书柜里",
+    "整理档案很辛苦，但同志们没有怨言。",
 ]
 
 
@@ -88,11 +102,31 @@ def test_boilerplate_families_leave(line: str) -> None:
 
 @pytest.mark.parametrize(
     "nag",
-    ["【公文帮手，方便的公文写作神器！】", "(本文来自山谷网www.shangu.example)", "文海原创文章，抄袭必究"],
+    [
+        "【公文帮手，方便的公文写作神器！】",
+        "(本文来自山谷网www.shangu.example)",
+        "文海原创文章，抄袭必究",
+        "【请下载原文件阅读余下内容】",
+        "（登录后可免费查看本文）",
+        "[点击此处下载完整版]",
+        "觉得这份资料不错的话，请点击右侧按钮下载全文！",
+    ],
 )
 def test_phrases_in_mid_sentence(nag: str) -> None:
     text = f"{PROSE[0]}{nag}{PROSE[1]}"
     assert apply(text, boilerplate.phrases(text)) == PROSE[0] + PROSE[1]
+
+
+def test_brackets_and_sentences_of_the_text_itself_stay() -> None:
+    for own in (
+        "（含会员单位12家）",
+        "（下载量3万次）",
+        "【读者留言】",
+        "(打印、复印另计)",
+        "大家免费借阅，十分方便！",
+    ):
+        text = f"{PROSE[0]}{own}{PROSE[1]}"
+        assert boilerplate.phrases(text) == []
 
 
 @pytest.mark.parametrize(

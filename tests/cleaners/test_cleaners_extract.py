@@ -59,6 +59,41 @@ def test_text_of_a_viewer_that_stands_in_a_script() -> None:
     assert extract_html(page).text.split("\n") == list(PROSE)
 
 
+def test_trafilatura_where_the_site_file_names_it() -> None:
+    """Headings in ``center`` and ``div``, ``pre`` and paragraphs rich in links survive it."""
+    hints = ExtractHints(content=(".nothing", "@trafilatura"))
+    linked = f"<p>{PROSE[1][:8]}<a href='/k'>{PROSE[1][8:20]}</a>{PROSE[1][20:]}</p>"
+    content = (
+        f"<center>篇1</center><p>{PROSE[0]}</p>{linked}<div>篇2</div><pre>{PROSE[2]}\n{PROSE[3]}</pre>"
+        f"<p class='comment'>{PROSE[4]}</p>"
+    )
+    found = extract_html(html(content).decode(), hints)
+    assert found.extractor == "trafilatura"
+    wanted = ["篇1", *PROSE[:2], "篇2", *PROSE[2:5]]
+    assert [line for line in found.text.split("\n") if line in wanted] == wanted
+    assert "别处的文章标题" not in found.text
+
+
+def test_trafilatura_is_asked_where_the_densest_block_is_not_what_the_title_announces() -> None:
+    comments = "".join(f"<li><p>{x}</p></li>" for x in PROSE * 3)
+    news = "馆内公告写得很短，却是这一页真正的正文，读者要看的就是这几句话。" * 2
+    page = (
+        f"<html><head><title>图书馆公告</title></head><body><div><h1>图书馆公告</h1><article><p>{news}</p><p>{news[::-1]}</p>"
+        f"</article></div><div id='comments'><ul class='comment-list'>{comments}</ul></div></body></html>"
+    )
+    found = extract_html(page)
+    assert found.extractor == "trafilatura"
+    assert news in found.text
+    assert PROSE[2] not in found.text
+
+
+def test_an_article_that_a_script_will_show_is_no_hidden_text() -> None:
+    content = (
+        "<div style='visibility: hidden; opacity: 0;'>" + "".join(f"<p>{x}</p>" for x in PROSE) + "</div>"
+    )
+    assert extract_html(html(content).decode()).text == "\n".join(PROSE)
+
+
 def test_damaged_files_say_so() -> None:
     with pytest.raises(ExtractError):
         extract_pdf(b"%PDF-1.4 nothing")

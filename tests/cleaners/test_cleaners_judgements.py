@@ -15,7 +15,7 @@ from fanwen.cleaners import (
     quality,
     rules,
 )
-from fanwen.cleaners.types import Cleaned
+from fanwen.cleaners.types import Cleaned, ExtractHints
 
 SIMPLE = "图书馆的借阅台搬到了一楼大厅，老人们不用再爬楼梯，这是我们的工作。" * 4
 
@@ -132,3 +132,46 @@ def test_gate(clean: Callable[..., Cleaned]) -> None:
         assert clean(html("".join(f"<p>{x}</p>" for x in body(k).split("\n"))), "text/html").rejects == ()
     assert reasons(law.replace("本办法", "本合同"), "书架租赁合同") == []
     assert gate.judge("u", ["关于学习写作的心得体会"], body(1)) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            "<p>对不起，您尚未登录，登陆之后才可以看到正文。</p><form><p>账号 <input></p><p>忘记密码</p></form>",
+            "login_wall",
+        ),
+        ("<p>本栏目仅对VIP用户开放</p><p>扫码支付后即可阅读</p>", "login_wall"),
+        ("<p>您没有足够的浏览权限</p>", "login_wall"),
+        ("<p>该文档已被作者删除或者移走</p>", "soft_404"),
+        ("<p>很抱歉，没有找到您要的内容，8秒后将跳转到首页</p>", "soft_404"),
+        ("<p>没有搜到“旧书”，换个关键词试试吧</p>", "search_results"),
+        ("<p>本标签下共有 8 篇</p>", "list_page"),
+        ("<p>馆里的一句话。</p>", "empty"),
+    ],
+)
+def test_pages_without_text_say_why(clean: Callable[..., Cleaned], content: str, reason: str) -> None:
+    page = f"<html><head><title>馆务</title></head><body><div>登录 | 注册</div>{content}</body></html>"
+    assert [r.reason for r in clean(page, "text/html").rejects] == [reason]
+
+
+def test_a_list_of_links_is_no_text_but_links_at_the_end_of_one_are_no_list(
+    clean: Callable[..., Cleaned],
+) -> None:
+    rows = "".join(
+        f"<tr><td><a href='/n/{k}'>关于第{k}阅览室整修和旧书处理安排的通知</a></td><td>2024-0{k}-11</td></tr>"
+        for k in range(1, 9)
+    )
+    listed = clean(
+        html(f"<p>共8篇</p><table>{rows}</table>"), "text/html", hints=ExtractHints(content=(".article",))
+    )
+    assert [r.reason for r in listed.rejects] == ["list_page"]
+    text = "".join(f"<p>{x}</p>" for x in PROSE)
+    assert clean(html(f"{text}<table>{rows}</table>"), "text/html").rejects == ()
+
+
+def test_hyphens_are_readable() -> None:
+    text = "借阅统计：2024-01-02至2024-03-04，一楼-二楼-三楼，A-1、B-2、C-3架。" * 6
+    assert "garbled" not in quality.flags(text, quality.signals(text, ()))
+    broken = "借阅\ufffd统\ue123计" * 30
+    assert "garbled" in quality.flags(broken, quality.signals(broken, ()))

@@ -48,6 +48,35 @@ def test_chunk_numbers() -> None:
     assert layout.chunk_numbers(lists) == []
 
 
+def joined(text: str) -> str:
+    return apply(text, layout.page_joins(text, frozenset()))
+
+
+def test_what_stood_between_two_halves_of_a_sentence_is_evidence() -> None:
+    """Where a line was taken out an empty one is left; nothing else has empty lines."""
+    around = "\n".join(PROSE)
+    for first, second in (
+        ("入冬以后，馆里的暖气一直", "烧到二十度，老人们都说舒服。"),
+        ("(二)先登记，后上架。全部新书都由两个人核对，", "谁核对谁签字，一本也没有错。"),
+        ("新来的三位同志白天盘点、晚上", "学编目，两个月就能独立值班；"),
+    ):
+        text = f"{around}\n{first}\n\n{second}\n{around}"
+        assert joined(text) == f"{around}\n{first}{second}\n{around}"
+        assert joined(text.replace("\n\n", "\n")) == text.replace("\n\n", "\n")
+    for first, second in (
+        ("三、下一步打算", "明年我们打算多买三百册书。"),
+        ("一、加强学习，提高认识", "全馆每周学习一次，人人都有笔记。"),
+        ("山谷县图书馆", "今年的账目已经公布。"),
+        ("读者人数、借书册数", "二是把地下室腾出来。"),
+        ("申请人：王小明，山谷镇", "二〇二三年五月，星期一。"),
+    ):
+        text = f"{around}\n{first}\n\n{second}\n{around}"
+        assert joined(text) == text
+    # empty lines between all paragraphs say nothing
+    text = "\n\n".join([*PROSE, "入冬以后，馆里的暖气一直", "烧到二十度，老人们都说舒服。", *PROSE])
+    assert joined(text) == text
+
+
 STAGES: dict[str, Callable[[str], list[Change]]] = {
     "invisible": damage.invisible,
     "markup": damage.markup,

@@ -1,0 +1,232 @@
+"""An HTML page as a tree, and the lines a reader would see below any element of it.
+
+In goes decoded text, out comes a tree without what no reader sees, and :class:`Line` by line what
+stands in it: blocks and ``br`` end a line, table rows join their cells with `` | ``, leading
+indentation is kept because it tells paragraphs from wrapped lines. Nothing is judged here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from lxml import etree, html
+
+from fanwen.cleaners import rules
+
+HAN = re.compile(r"[㐀-䶿一-鿿]")
+BAD_CHARS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+INDENT = "　　"
+_TAGS = rules.table("extract.toml")["tags"]
+INLINE = frozenset(_TAGS["inline"].split())
+_GONE = frozenset(_TAGS["unseen"].split())
+_STRONG = frozenset(_TAGS["strong"].split())
+_VERBATIM = frozenset(_TAGS["verbatim"].split())
+_BREAKS = frozenset(_TAGS["breaks"].split())
+_BLANK = " \n\t\r\xa0　"
+_WHITE = re.compile(r"[ \t\r\n]+")
+_HIDDEN = re.compile(
+    r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)"
+    r"|opacity\s*:\s*0\s*(?:;|$)|(?:left|top|text-indent)\s*:\s*-\d{3,}(?:px|em)",
+    re.IGNORECASE,
+)
+_JAMMER = re.compile(r"\bjammer\b", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of the page: its text, how much of it is link, whether it stands out, what holds it."""
+
+    text: str
+    links: int
+    strong: bool
+    owner: Any
+
+    @property
+    def is_link(self) -> bool:
+        """Whether the line is a link, dates and numbers beside it left aside."""
+        return self.links > 0 and self.links * 10 >= 7 * sum(c.isalpha() for c in self.text)
+
+
+def parse(text: str) -> Any | None:
+    """The page as an lxml tree, or None where there is nothing to parse. Never raises."""
+    text = BAD_CHARS.sub("", text)
+    # the text is decoded already: an XML declaration in it could only mislead
+    text = re.sub(r"^\s*<\?xml[^>]{0,200}\?>", "", text, count=1)
+    parser = html.HTMLParser(encoding="utf-8", recover=True, remove_comments=True, remove_pis=True)
+    try:
+        return etree.fromstring(text.encode("utf-8"), parser=parser)
+    except (etree.LxmlError, ValueError, AssertionError):
+        return None
+
+
+def strip(tree: Any) -> None:
+    """Take out what no reader sees, and text that only stands there against copying."""
+    hidden = []
+    for element in list(tree.iter()):
+        tag = element.tag
+        if not isinstance(tag, str):
+            drop(element)
+        elif tag == "form" and len(element) and any(HAN.search(text) for text in element.itertext()):
+            # a viewer may put its text into a form; the form itself stays, its controls go
+            element.tag = "div"
+        elif tag in _GONE:
+            drop(element)
+        elif tag == "textarea":
+            element.tag = "pre"
+        elif _JAMMER.search(element.get("class") or ""):
+            drop(element)
+        elif element.get("hidden") is not None or _HIDDEN.search(element.get("style") or ""):
+            hidden.append(element)
+    if hidden:
+        sizes, _ = text_sizes(tree)
+        for element in hidden:
+            # some pages hide the whole article until a script shows it
+            if sizes.get(element, 0) < 0.5 * sizes[tree]:
+                drop(element)
+
+
+def text_sizes(root: Any) -> tuple[dict[Any, int], dict[Any, int]]:
+    """Characters below every element, and how many of them are in links; in one pass from the leaves up."""
+    sizes: dict[Any, int] = {}
+    linked: dict[Any, int] = {}
+    for element in reversed(list(root.iter())):
+        size = len((element.text or "").strip())
+        size += sum(sizes[child] + len((child.tail or "").strip()) for child in element)
+        sizes[element] = size
+        linked[element] = size if element.tag == "a" else sum(linked[child] for child in element)
+    return sizes, linked
+
+
+def drop(element: Any) -> None:
+    """Take an element out and leave the text behind it where it is."""
+    parent = element.getparent()
+    if parent is None:
+        return
+    if element.tail:
+        before = element.getprevious()
+        if before is None:
+            parent.text = (parent.text or "") + element.tail
+        else:
+            before.tail = (before.tail or "") + element.tail
+    parent.remove(element)
+
+
+def han(lines: Iterable[Line]) -> int:
+    """How many Han characters the lines hold."""
+    return sum(len(HAN.findall(line.text)) for line in lines)
+
+
+def lines_of(root: Any) -> list[Line]:
+    """All lines below ``root`` in order, none of them blank."""
+    return _Walk(root).lines
+
+
+class _Walk:
+    """Goes through a tree without recursion, however deep it is."""
+
+    def __init__(self, root: Any) -> None:
+        self.lines: list[Line] = []
+        self._buffer: list[str] = []
+        self._filled = False
+        self._links = self._bold = 0
+        self._in_link = self._in_bold = self._in_pre = 0
+        self._owner = root
+        stack: list[tuple[Any, bool]] = [(root, False)]
+        while stack:
+            element, leaving = stack.pop()
+            if leaving:
+                self._leave(element, element is root)
+            elif element.tag in _BREAKS:
+                self._flush()
+                if element is not root:
+                    self._put(element.tail, element.getparent())
+            else:
+                self._enter(element)
+                stack.append((element, True))
+                stack.extend((child, False) for child in reversed(element))
+        self._flush()
+
+    def _enter(self, element: Any) -> None:
+        tag = element.tag if isinstance(element.tag, str) else ""
+        if tag not in INLINE and not _is_data_cell(element, tag):
+            self._flush()
+        self._in_link += tag == "a"
+        self._in_bold += tag in _STRONG
+        self._in_pre += tag in _VERBATIM
+        text = element.text
+        if tag == "sup" and text and text.strip() in ("2", "3"):
+            text = "²³"[int(text) - 2]
+        self._put(text, element)
+
+    def _leave(self, element: Any, last: bool) -> None:
+        tag = element.tag if isinstance(element.tag, str) else ""
+        if _is_data_cell(element, tag) and element.getnext() is not None:
+            self._buffer.append(" | ")
+        elif tag not in INLINE:
+            self._flush()
+        self._in_link -= tag == "a"
+        self._in_bold -= tag in _STRONG
+        self._in_pre -= tag in _VERBATIM
+        if not last:
+            self._put(element.tail, element.getparent())
+
+    def _put(self, text: str | None, where: Any) -> None:
+        if not text:
+            return
+        if self._in_pre:
+            first, *rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+            self._add(first, where)
+            for line in rest:
+                self._flush()
+                self._add(line, where)
+            return
+        text = _WHITE.sub(" ", text)
+        if self._filled and text[0] == " " and self._buffer[-1].endswith(" "):
+            text = text[1:]
+        self._add(text, where)
+
+    def _add(self, text: str, where: Any) -> None:
+        if not self._filled:
+            self._owner = where
+        self._buffer.append(text)
+        size = len(text.strip(_BLANK))
+        self._filled = self._filled or size > 0
+        self._links += size if self._in_link else 0
+        self._bold += size if self._in_bold else 0
+
+    def _flush(self) -> None:
+        raw = "".join(self._buffer)
+        text = raw.strip(_BLANK)
+        if text:
+            lead = raw[: len(raw) - len(raw.lstrip(_BLANK))]
+            deep = lead.count("　") * 2 + lead.count("\xa0") + (lead.count(" ") if self._in_pre else 0)
+            line = (INDENT if deep >= 2 else "") + text
+            self.lines.append(Line(line, self._links, self._bold >= len(text), self._owner))
+        self._buffer.clear()
+        self._filled = False
+        self._links = self._bold = 0
+
+
+def _is_data_cell(element: Any, tag: str) -> bool:
+    """A cell of a table that holds data, not the layout of a page: short cells without blocks."""
+    if tag not in ("td", "th", "cell"):
+        return False
+    row = element.getparent()
+    if row is None or row.tag not in ("tr", "row") or len(row) < 2:
+        return False
+    known = row.get("data-fanwen-row")
+    if known is None:
+        size = links = 0
+        for inner in row.iter():
+            size += len(inner.text or "") + len(inner.tail or "")
+            links += inner.tag == "a"
+            if size > 300 or links > 1 or inner.tag in ("div", "table", "ul", "h1", "h2"):
+                break
+        else:
+            known = "1"
+        known = known or "0"
+        row.set("data-fanwen-row", known)
+    return bool(known == "1")
