@@ -17,7 +17,7 @@ from fanwen.cleaners.pipeline import clean_document
 from fanwen.cleaners.types import Page
 
 sys.path.insert(0, str(Path(__file__).parent))
-from scoring import Score, read_gold, score  # noqa: E402
+from scoring import Score, read_gold, score
 
 FOLDER = Path(__file__).parent
 FLOORS = FOLDER / "floors.toml"
@@ -50,7 +50,9 @@ def test_no_figure_falls_below_its_floor(batch: str) -> None:
     floors = tomllib.loads(FLOORS.read_text(encoding="utf-8"))[batch]
     figures = batch_figures(batch)
     assert set(floors) == set(figures)
-    assert not {name: (value, floors[name]) for name, value in figures.items() if worse(name, value, floors[name])}
+    assert not {
+        name: (value, floors[name]) for name, value in figures.items() if worse(name, value, floors[name])
+    }
 
 
 def test_a_worse_answer_scores_worse() -> None:
@@ -76,7 +78,9 @@ def pin(reason: str | None) -> int:
         if name in old.get(batch, {}) and worse(name, value, old[batch][name])
     ]
     if lowered and not reason:
-        print("not pinned, these are worse: " + "; ".join(lowered) + "; --lower REASON pins them all the same")
+        print(
+            "not pinned, these are worse: " + "; ".join(lowered) + "; --lower REASON pins them all the same"
+        )
         return 1
     text += f"\n# lowered: {'; '.join(lowered)}: {reason}" if lowered else ""
     for batch, figures in new.items():
