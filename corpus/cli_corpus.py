@@ -94,7 +94,10 @@ def release_show(home: Home, as_json: bool, version: str | None) -> None:
     if as_json:
         print_json(shown)
     else:
-        print(table([(field.name, getattr(shown, field.name)) for field in dataclasses.fields(shown)]))
+        for field in dataclasses.fields(shown):
+            if field.name != "files":
+                print(f"  {field.name:15} {getattr(shown, field.name)}")
+        print("\n" + table((file.path, file.bytes, file.sha256) for file in shown.files))
 
 
 @release.command("diff")
@@ -166,9 +169,8 @@ def search(home: Home, as_json: bool, query: str, limit: int) -> None:
     if as_json:
         print_json(found)
         return
-    print(
-        f"{found.total:,} pieces hold “{query}”" + (f"; the first {len(found.hits)}:" if found.hits else ".")
-    )
+    shown = f", {len(found.hits)} shown:" if found.hits else "."
+    print(f"“{query}” stands in {found.total:,} of the pieces{shown}")
     for hit in found.hits:
         print(f"\n  {hit.piece_id}  {hit.genre}  {hit.title or '–'}\n  {hit.url}\n  {hit.snippet}")
 
