@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import nags, rules
 from fanwen.cleaners.damage import WALL_END, WALL_INSIDE
 from fanwen.cleaners.trace import Change
 
 _LONGEST_LINE = 400
+_HEAD_OF_TEXT = 900
+_STOPS = tuple("。！!~")
 _SENTENCE_END = re.compile(r"[。！？!?]+[”’」』）)]*|\n")
 _JAMMER = re.compile(r"(?=.{0,60}\d)(?:[!-~]{1,3} +){4,}[!-~]{1,4}")
 _BRACKETED = re.compile(r"【[^【】\n]{6,60}】|（[^（）\n]{6,60}）|\([^()\n]{6,60}\)|\[[^\[\]\n]{6,60}\]")
 _INNER_SENTENCE = re.compile(r"(?<=[。！？!?；;”])[^。！？!?；;\n]{6,80}[。！？!?~]+")
+# what follows the last full stop of a line
+_TAIL = re.compile(r"(?<=[。！？!?；;”])[ 　]*[^。！？!?；;\n]{4,60}(?=\n|$)")
 _PROSE = re.compile(r"[，。！？；,;!?]")
 _HEAD = re.compile(
     r"[ 　]*(?:[一二三四五六七八九十]{1,3}[、.．]|[(（][一二三四五六七八九十\d]{1,3}[)）]"
@@ -28,7 +32,7 @@ _HEAD = re.compile(
 )
 
 
-def lines(text: str) -> list[Change]:
+def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
     """Lines that belong to the page and not to the text, and the lists that follow them at the end."""
     families = [rule for rule in rules.family("boilerplate.toml", "line") if rule.may_match(text)]
     changes: list[Change] = []
@@ -36,12 +40,15 @@ def lines(text: str) -> list[Change]:
     related_at: int | None = None
     for begin, end in spans(text):
         line = text[begin:end]
-        rule = _line_rule(line, families) if end - begin <= _LONGEST_LINE else None
+        rule = _line_rule(line, families, brands) if end - begin <= _LONGEST_LINE else None
+        # an introduction may say how many pieces follow, and filler stands before it: splitting reads it
+        if rule == "boilerplate.nag" and begin < _HEAD_OF_TEXT and _introduces(line):
+            rule = None
         if rule is None:
             kept.append((begin, end))
             continue
         changes.append(Change(begin, end, "", rule))
-        if rule in ("boilerplate.related", "boilerplate.viewer_labels", "boilerplate.neighbours"):
+        if rule in _LIST_FOLLOWS:
             related_at = begin
     if related_at is not None:
         tail = [(b, e) for b, e in kept if b > related_at]
@@ -50,38 +57,30 @@ def lines(text: str) -> list[Change]:
     return changes
 
 
-def _line_rule(line: str, families: list[rules.Rule]) -> str | None:
+# Rules behind whose lines nothing but the names of other pages may follow.
+_LIST_FOLLOWS = frozenset(
+    f"boilerplate.{name}" for name in ("related", "viewer_labels", "neighbours", "editor_outro", "nag")
+)
+
+
+def _line_rule(line: str, families: list[rules.Rule], brands: Sequence[str]) -> str | None:
     if _JAMMER.fullmatch(line):
         return "boilerplate.jammer"
     for rule in families:
         if rule.may_match(line) and rule.pattern.fullmatch(line):
             return rule.name
-    return "boilerplate.nag" if _nags(line, rules.table("boilerplate.toml")["nag"]["line"]) else None
+    if nags.is_ornament(line):
+        return "boilerplate.ornament"
+    return "boilerplate.nag" if nags.is_nag(line, "line", brands) else None
 
 
-def _nags(line: str, least: int) -> bool:
-    """Whether a short line speaks to the visitor of a site about its file: words of several groups.
-
-    Each group counts once; a nag must name the file, the screen or the visitor, and a line that
-    tells of people at work is none however often it says 下载.
-    """
-    if not 6 <= len(line) <= 80:
-        return False
-    score, addressed = 0, False
-    for row, pattern in _nag_words():
-        if pattern.search(line):
-            score += row["weight"]
-            addressed = addressed or row.get("addressed", False)
-    return addressed and score >= least and score * 14 >= len(line)
+def site_lines(text: str, approved: Sequence[str]) -> list[Change]:
+    """Lines that a person approved for this site, as they were extracted but for the blanks around them."""
+    known = {line.strip(" 　\f") for line in approved}
+    return [Change(b, e, "", "site.line") for b, e in spans(text) if text[b:e] in known] if known else []
 
 
-@cache
-def _nag_words() -> tuple[tuple[dict[str, Any], re.Pattern[str]], ...]:
-    rows = rules.table("boilerplate.toml")["nag"]["word"]
-    return tuple((row, re.compile(rules.expand(row["pattern"]), re.IGNORECASE)) for row in rows)
-
-
-def phrases(text: str) -> list[Change]:
+def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
     """Phrases that stand in the middle of a line or a sentence; a line left empty by one vanishes."""
     changes = [
         Change(m.start(), m.end(), "", rule.name)
@@ -90,12 +89,12 @@ def phrases(text: str) -> list[Change]:
         for m in rule.pattern.finditer(text)
         if m.end() > m.start()
     ]
-    least = rules.table("boilerplate.toml")["nag"]
-    for pattern, limit in ((_BRACKETED, least["bracketed"]), (_INNER_SENTENCE, least["sentence"])):
+    for pattern, kind in ((_BRACKETED, "bracketed"), (_INNER_SENTENCE, "sentence"), (_TAIL, "sentence")):
         changes += [
             Change(m.start(), m.end(), "", "boilerplate.nag")
             for m in pattern.finditer(text)
-            if _nags(m[0], limit)
+            if nags.is_nag(m[0], kind, brands)
+            and not (m.start() < _HEAD_OF_TEXT and kind == "sentence" and nags.introduces(m[0]))
         ]
     return changes
 
@@ -113,7 +112,19 @@ def walls(text: str) -> list[Change]:
             inside = rule.name.endswith("inside")
             mark = WALL_INSIDE if inside and not _only_blank_follows(text, m.end()) else WALL_END
             changes.append(Change(begin, m.end(), mark, f"wall.{'inside' if inside else 'end'}"))
+    span, *groups = _hidden()
+    for m in span.finditer(text):
+        if sum(group.search(m["b"]) is not None for group in groups) >= 2 and groups[1].search(m["b"]):
+            inside = not _only_blank_follows(text, m.end())
+            mark, name = (WALL_INSIDE, "wall.inside") if inside else (WALL_END, "wall.end")
+            changes.append(Change(m.start(), m.end(), mark, name))
     return changes
+
+
+@cache
+def _hidden() -> tuple[re.Pattern[str], ...]:
+    table = rules.table("boilerplate.toml")["hidden"]
+    return tuple(re.compile(table[key]) for key in ("span", "amount", "hiding", "price"))
 
 
 def _only_blank_follows(text: str, at: int) -> bool:
@@ -131,17 +142,27 @@ def intro_end(text: str, limit: int = 900) -> int:
         head = head[: stop if stop > limit // 2 else limit]
     ends = [m.end() for m in _SENTENCE_END.finditer(head)]
     found = 0
-    for rule in rules.family("boilerplate.toml", "intro"):
-        if not rule.may_match(head):
-            continue
-        for m in rule.pattern.finditer(head):
-            if m.end() <= m.start() or _HEAD.match(head[head.rfind("\n", 0, m.start()) + 1 : m.start() + 4]):
-                continue
-            if rule.name.endswith("label") and m.start() > 80:
-                continue
-            k = bisect_right(ends, max(m.end() - 1, 0))
-            found = max(found, ends[k] if k < len(ends) else m.end())
+    for last in _introduces(head):
+        k = bisect_right(ends, max(last - 1, 0))
+        found = max(found, ends[k] if k < len(ends) else last)
+    at = 0
+    for end in ends[:8]:
+        if nags.introduces(head[at:end].strip()):
+            found = max(found, end)
+        at = end
     return _with_followers(text, found)
+
+
+def _introduces(head: str) -> list[int]:
+    """Where the phrases end by which an editor introduces what follows."""
+    found = []
+    for rule in rules.family("boilerplate.toml", "intro"):
+        for m in rule.pattern.finditer(head) if rule.may_match(head) else ():
+            own = _HEAD.match(head[head.rfind("\n", 0, m.start()) + 1 : m.start() + 4])
+            late = rule.name.endswith("label") and m.start() > 80
+            if m.end() > m.start() and not own and not late:
+                found.append(m.end())
+    return found or ([len(head)] if head.endswith(_STOPS) and nags.introduces(head) else [])
 
 
 _FOLLOWER = re.compile(

@@ -56,8 +56,8 @@ _BOLD = re.compile(
     r"^([ 　]*(?:\d{1,2}[.、]\s*)?)(\*\*|__)([^*_\n]{1,60}?)\2(?=[:：]?\s*$|[:：]|\s|(?<=[:：]\2))",
     re.MULTILINE,
 )
-_AFTER_DE = re.compile(r"(?<=的)[`'´‘’](?=[㐀-鿿\d，。、；：“《（,.;:!！?？])")
-_BACKTICK = re.compile(r"(?<=[㐀-鿿，。、；：”）])[`´](?=[㐀-鿿“（\d，。])")
+_AFTER_DE = re.compile(r"(?<=的)[`'´‘’ˊˋ′‵ʹ](?=[㐀-鿿\d，。、；：“《（,.;:!！?？])")
+_BACKTICK = re.compile(r"(?<=[㐀-鿿，。、；：”）])[`´ˊˋ‵]{1,3}(?=[㐀-鿿“（\d，。])")
 _QUOTE = re.compile(r"(?<=[㐀-鿿，。、])['‘’]|['‘’](?=[㐀-鿿])")
 
 
@@ -89,12 +89,50 @@ def markup(text: str) -> list[Change]:
         for m in _ENTITY.finditer(text):
             name = m[0].removeprefix("&").removeprefix("amp;").rstrip(";")
             changes.append(Change(m.start(), m.end(), _ENTITIES[name], "markup.entity"))
+    changes += _markdown(text)
     if "**" in text or "__" in text:
         for m in _BOLD.finditer(text):
             if re.search(r"[㐀-鿿]", m[3]) and not m[3].startswith((" ", "年", "月")):
                 changes.append(Change(m.start(2), m.end(2), "", "markup.bold"))
                 changes.append(Change(m.end(3), m.end(3) + len(m[2]), "", "markup.bold"))
     return changes
+
+
+def _markdown(text: str) -> list[Change]:
+    """Front matter, comments, links, quotes and tables of a Markdown file."""
+    changes = []
+    if (m := _FRONT_MATTER.match(text)) is not None:
+        changes.append(Change(m.start(), m.end(), "", "markup.front_matter"))
+    for pattern, after, rule in _MARKDOWN:
+        changes += [Change(m.start(), m.end(), m.expand(after), rule) for m in pattern.finditer(text)]
+    if "|" in text:
+        for m in _TABLE_ROW.finditer(text):
+            cells = [cell.strip(" 　") for cell in m[1].split("|")]
+            ruler = all(re.fullmatch(r":?-{2,}:?", cell) for cell in cells)
+            changes.append(Change(m.start(), m.end(), "" if ruler else " | ".join(cells), "markup.table"))
+    return changes
+
+
+_FRONT_MATTER = re.compile(r"\s*---[ ]*\n(?:[A-Za-z_-]{2,20}:[^\n]{0,300}\n){1,20}---[ ]*(?=\n)")
+_MARKDOWN = (
+    (re.compile(r"<!--[^<>]{0,500}-->"), "", "markup.comment"),
+    (
+        re.compile(
+            r"!?\[(?:!\[[^\[\]\n]{0,80}\]\([^()\n]{0,300}\))\]\([^()\n]{0,300}\)|!\[[^\[\]\n]{0,80}\]\([^()\n]{0,300}\)"
+        ),
+        "",
+        "markup.image",
+    ),
+    (
+        re.compile(r"(?<![!\]])\[([^\[\]\n]{1,60})\]\([^()\s]{0,200}[./#:][^()\s]{0,200}\)"),
+        r"[\1]",
+        "markup.link",
+    ),
+    (re.compile(r"(?m)^([ 　]*)>[ 　]+(?=\S)"), r"\1", "markup.quote"),
+    (re.compile(r"(?m)^[ 　]*\*([^*\n]{2,60})\*[ 　]*$"), r"\1", "markup.emphasis"),
+    (re.compile(r"(?<=[㐀-鿿，。、；：])`{2,}|`{2,}(?=[㐀-鿿])"), "", "markup.tick"),
+)
+_TABLE_ROW = re.compile(r"(?m)^[ 　]*\|(.{1,400})\|[ 　]*$")
 
 
 def headings(text: str) -> frozenset[str]:
@@ -112,9 +150,9 @@ def anticopy(text: str) -> list[Change]:
     it goes only where the text's apostrophes stand after 的 and hardly anywhere else.
     """
     changes: list[Change] = []
-    if "`" in text or "´" in text:
+    if any(mark in text for mark in "`´ˊˋ‵"):
         changes += [Change(m.start(), m.end(), "", "damage.anticopy") for m in _BACKTICK.finditer(text)]
-    quotes = [m for m in _AFTER_DE.finditer(text) if m[0] in "'‘’"]
+    quotes = [m for m in _AFTER_DE.finditer(text) if m[0] in "'‘’′ʹ"]
     if quotes and len(quotes) * 5 >= 4 * sum(1 for _ in _QUOTE.finditer(text)):
         changes += [Change(m.start(), m.end(), "", "damage.anticopy") for m in quotes]
     return changes

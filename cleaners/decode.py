@@ -63,11 +63,16 @@ def decode(body: bytes, content_type: str | None = None, forced: str | None = No
     return _read(body, best)
 
 
-def _candidates(body: bytes, content_type: str | None) -> list[str]:
+def claimed(body: bytes, content_type: str | None) -> list[str]:
+    """The charsets that header and page declare, as they are written."""
     head = body[:4096]
     claims = _DECLARED.findall((content_type or "").encode("ascii", "replace"))
     claims += _XML.findall(head) + _DECLARED.findall(head)
-    names = [_known(claim.decode("ascii", "replace")) for claim in claims]
+    return [claim.decode("ascii", "replace") for claim in claims]
+
+
+def _candidates(body: bytes, content_type: str | None) -> list[str]:
+    names = [_known(claim) for claim in claimed(body, content_type)]
     # the first of equals wins, so a declared charset wins a tie
     return [name for name in dict.fromkeys([*names, "gb18030", "big5hkscs", "utf-8"]) if name]
 

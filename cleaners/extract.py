@@ -37,6 +37,7 @@ from fanwen.cleaners.types import ExtractHints
 
 NO_HINTS = ExtractHints()
 MAX_HTML = 8 * 1024 * 1024
+MOST_TAGS = 200_000
 _LETTER = re.compile(r"[A-Za-zÀ-ɏ぀-ヿ가-힯]")
 _SENTENCE = re.compile(r"[，。！？；：、,!?;:]")
 _SPACES = re.compile(r"[ \t\r\n\xa0]+")
@@ -84,8 +85,17 @@ class ExtractError(Exception):
     """The file cannot be read as what it says it is; the message is the reject's detail."""
 
 
+class TooLargeError(Exception):
+    """The page is larger than what can be read in reasonable time and memory."""
+
+
 def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
-    """The main text of a page: by the site's selectors in their order, else generic."""
+    """The main text of a page: by the site's selectors in their order, else generic.
+
+    Raises :class:`TooLargeError` for more markup than any page of sample essays has.
+    """
+    if (tags := text.count("<")) > MOST_TAGS:
+        raise TooLargeError(f"{tags} tags")
     tree = parse(text)
     if tree is None:
         return Extracted("", "none")
@@ -238,8 +248,22 @@ def _density(tree: Any, titles: tuple[str, ...]) -> list[Line]:
         child = max((c for c in node if c in weight), key=lambda c: weight[c], default=None)
         if child is None or child.tag in INLINE or child.tag == "p" or weight[child] < 0.6 * weight[node]:
             break
+        if any(weight.get(twin, 0.0) >= 0.05 * weight[node] for twin in _twins(child)):
+            break  # the pages of a viewer, the sections of an article
         node = child
     return _without_lists(lines_of(node))
+
+
+def _twins(element: Any) -> list[Any]:
+    """The siblings of an element that have the same tag and class, numbers aside."""
+
+    def kind(e: Any) -> tuple[Any, str]:
+        return e.tag, re.sub(r"\d+", "0", e.get("class") or "")
+
+    parent = element.getparent()
+    if parent is None or not element.get("class") or element.tag not in ("div", "section", "article"):
+        return []
+    return [e for e in parent if e is not element and kind(e) == kind(element)]
 
 
 def _title_line(lines: Sequence[Line], titles: tuple[str, ...]) -> int | None:
@@ -342,6 +366,7 @@ def _outermost(elements: list[Any]) -> list[Any]:
     return [e for e in elements if not any(a in chosen for a in e.iterancestors())]
 
 
+_TAG = re.compile(r"<[^<>]{0,300}>")
 _STRING = re.compile(r'"((?:[^"\\]|\\.){40,})"', re.DOTALL)
 
 
@@ -357,7 +382,8 @@ def _viewer_text(tree: Any) -> list[Line]:
                 value = json.loads(f'"{match.group(1)}"', strict=False)
             except ValueError:
                 continue
-            if not isinstance(value, str) or 2 * len(HAN.findall(value)) < len(value):
+            plain = _TAG.sub("", value) if "<" in value else value
+            if 2 * len(HAN.findall(plain)) < len(plain):
                 continue
             if "<" in value and (inner := parse(BAD_CHARS.sub("", value))) is not None:
                 strip(inner)

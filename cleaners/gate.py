@@ -20,6 +20,8 @@ _HAN = re.compile(r"[㐀-䶿一-鿿]")
 _SENTENCE = re.compile(r"[。！？!?]")
 MIN_HAN = 40
 THIN_HAN = 150
+# Characters of prose from which on a short page is a text for all that.
+_FEW = 60
 
 
 def judge(
@@ -33,9 +35,20 @@ def judge(
     reason, weight, seen = max(sums, key=lambda item: item[1], default=("", 0.0, ""))
     if weight >= 1:
         return Reject(source, reason, f"{title[:60]!r}: {seen}")
+    if listed := _leads(text):
+        searched = _family("thin")[2].search(text[:400])
+        return Reject(source, "search_results" if searched else "list_page", listed)
+    for row, words in zip(rules.table("gate.toml")["signals"], _signals(), strict=True):
+        seen_words = [m[0] for word in words if (m := word.search(text[: row["within"]]))]
+        if han <= row["most"] and len(seen_words) >= row["least"]:
+            return Reject(source, row["reason"], " · ".join(seen_words)[:80])
     if links.listed >= 0.6 and links.lines >= 4 and len(_SENTENCE.findall(text)) < 3:
         return Reject(source, "list_page", f"{links.listed:.0%} of the text are links")
-    if han < THIN_HAN and (thin := _thin(text) or (_thin(around) if han < MIN_HAN else None)):
+    if (
+        han < THIN_HAN
+        and _running(text) < _FEW
+        and (thin := _thin(text) or (_thin(around) if han < MIN_HAN else None))
+    ):
         return Reject(source, *thin)
     if han < MIN_HAN:
         language = detect(text or around[:3000])
@@ -49,6 +62,31 @@ def judge(
     if links.page > 0.8 and han < 400 and len(_SENTENCE.findall(text)) < 3:
         return Reject(source, "list_page", f"{links.page:.0%} of the page is links")
     return None
+
+
+def _running(text: str) -> int:
+    """Characters in lines that are long and end like prose, without any word of a wall."""
+    rows = _family("thin")
+    lines = (line.strip(" 　") for line in text.split("\n"))
+    prose = (line for line in lines if len(line) >= 25 and _SENTENCE.match(line[-1]))
+    return sum(len(line) for line in prose if not any(row.search(line) for row in rows))
+
+
+def _leads(text: str) -> str:
+    """What was seen where the text is made of the beginnings of other pages' texts."""
+    (row,) = rules.table("gate.toml")["leads"]
+    found = len(_family("leads")[0].findall(text))
+    long = sum(len(line) >= 12 for line in text.split("\n"))
+    return (
+        f"{found} of {long} lines break off" if found >= row["least"] and found >= row["share"] * long else ""
+    )
+
+
+@cache
+def _signals() -> tuple[tuple[re.Pattern[str], ...], ...]:
+    return tuple(
+        tuple(re.compile(word) for word in row["words"]) for row in rules.table("gate.toml")["signals"]
+    )
 
 
 def _thin(text: str) -> tuple[str, str] | None:

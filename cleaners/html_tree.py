@@ -51,15 +51,22 @@ class Line:
 
 
 def parse(text: str) -> Any | None:
-    """The page as an lxml tree, or None where there is nothing to parse. Never raises."""
+    """The page as an lxml tree, or None where there is nothing to parse.
+
+    Raises :class:`RecursionError` where elements are nested so deeply that the parser gave up and
+    lost text.
+    """
     text = BAD_CHARS.sub("", text)
     # the text is decoded already: an XML declaration in it could only mislead
     text = re.sub(r"^\s*<\?xml[^>]{0,200}\?>", "", text, count=1)
     parser = html.HTMLParser(encoding="utf-8", recover=True, remove_comments=True, remove_pis=True)
     try:
-        return etree.fromstring(text.encode("utf-8"), parser=parser)
+        tree = etree.fromstring(text.encode("utf-8"), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):
         return None
+    if parser.error_log.filter_types(etree.ErrorTypes.ERR_RESOURCE_LIMIT):
+        raise RecursionError
+    return tree
 
 
 def strip(tree: Any) -> None:

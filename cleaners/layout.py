@@ -25,6 +25,10 @@ _CLOSING = "”’」』）)】》\"'"
 _PAGE_NUMBER = re.compile(
     r"[-—–·\s]*(?:第\s*)?(?P<k>\d{1,4})\s*(?:[/／]\s*(?P<n>\d{1,4})|页\s*[,，/、]?\s*(?:共|总)\s*(?P<m>\d{1,4})\s*页|页)?[-—–·\s]*"
 )
+_INLINE_PAGER = re.compile(
+    r"(?<=[㐀-鿿，、,。；]) ?[-—–] ?\d{1,3} ?[-—–] ?(?=[㐀-鿿])"
+    r"| ?第 ?\d{1,4} ?页[ ,，/、]{0,3}[(（]?共 ?\d{1,4} ?页[)）]? ?"
+)
 _HEAD = re.compile(
     r"(?:[一二三四五六七八九十]{1,3}[、.．]|[(（][一二三四五六七八九十\d]{1,3}[)）]|\d{1,2}[、.．](?!\d)|[①-⑳]|"
     r"第[一二三四五六七八九十\d]{1,3}[章节条篇部]|[一二三四五六七八九十]{1,2}(?:是|要|:|：)|篇[一二三四五六七八九十\d(（]|"
@@ -50,9 +54,14 @@ def furniture(text: str) -> list[Change]:
     lines = text.split("\n")
     starts = _starts(lines)
     breaks = _page_breaks(lines)
+    changes = [
+        Change(m.start(), m.end(), "", "layout.page_number")
+        for m in _INLINE_PAGER.finditer(text)
+        if "\n" not in (text[m.start() - 1 : m.start()] or "\n")
+        or "\n" not in (text[m.end() : m.end() + 1] or "\n")
+    ]
     if not breaks:
-        return []
-    changes = []
+        return changes
     heads: list[int] = []
     feet: list[int] = []
     first = _next_filled(lines, -1, set())
@@ -100,10 +109,10 @@ def _page_breaks(lines: Sequence[str]) -> list[tuple[int, int]]:
         return []
     if any(b[1] < a[1] for a, b in pairwise(numbered)):
         numbered = []
-    marks = sorted({i for i, _ in numbered} | {i for i, line in enumerate(lines) if "\f" in line})
+    marks = {i for i, _ in numbered} | {i for i, line in enumerate(lines) if "\f" in line}
     groups: list[tuple[int, int]] = []
-    for i in marks:
-        if groups and all(not lines[k].strip(" 　\f") or k in marks for k in range(groups[-1][1] + 1, i)):
+    for i in sorted(marks):
+        if groups and not any(lines[k].strip(" 　\f") for k in range(groups[-1][1] + 1, i)):
             groups[-1] = (groups[-1][0], i)
         else:
             groups.append((i, i))
@@ -242,8 +251,8 @@ def unwrap(text: str) -> list[Change]:
     found = spans(text)
     if len(found) < 6:
         return []
-    widths = [_cells(text[b:e], True) + (4 if _indented(text, b) else 0) for b, e in found]
-    width = _text_width(text, found, widths)
+    measured = [_line_width(text, found, cells) for cells in (True, False)]
+    width, widths, _ = max(measured, key=lambda m: m[2])
     if width is None:
         return []
     full = [w >= width - 5 for w in widths]
@@ -287,6 +296,17 @@ def _indented(text: str, begin: int) -> bool:
     return lead.count("　") * 2 + lead.count(" ") >= 2
 
 
+def _line_width(text: str, found: list[tuple[int, int]], cells: bool) -> tuple[int | None, list[int], float]:
+    """(width, width of each line, share of lines about as wide) in columns or, where digits were as wide as
+    characters when the lines were broken, in characters."""
+    indent = 4 if cells else 2
+    unit = 1 if cells else 2
+    widths = [unit * (_cells(text[b:e], cells) + (indent if _indented(text, b) else 0)) for b, e in found]
+    width = _text_width(text, found, widths)
+    near = sum(width - 2 <= w <= width + 1 for w in widths) / len(widths) if width else 0.0
+    return width, widths, near
+
+
 def _text_width(text: str, found: list[tuple[int, int]], widths: list[int]) -> int | None:
     sizes = Counter(widths)
     usual = [w for w in widths if w >= 30]
@@ -305,6 +325,37 @@ def _text_width(text: str, found: list[tuple[int, int]], widths: list[int]) -> i
     # verse and lists have lines of one width too, but hardly a full stop at the end of any
     stopped = sum(text[e - 1] in _TERMINAL + _CLOSING for _, e in found)
     return best if inside and sum(inside) * 2 > len(inside) and stopped * 12 >= len(found) else None
+
+
+# -- contents, stutter ---------------------------------------------------------------------------
+
+_LEADER = re.compile(r"(?:[.．·‥…]{4,}|(?:[.．·…] ){3,})[ 　]*[(（]?[0-9IVXivx]{1,4}[)）]?")
+_CONTENTS = re.compile(r"[#【\[ 　]*(?:目[ 　]*[录錄次]|CONTENTS|Contents)[】\] 　:：]*")
+_STUTTER = re.compile(
+    r"(?m)^([ 　]*(?:[（(]?[一二三四五六七八九十\d]{1,3}[)）]?[、.．]?)?)([^\n。！？]{5,30}?)[ 　]?\2$"
+)
+
+
+def contents(text: str) -> list[Change]:
+    """A table of contents with leaders to its page numbers, on lines of its own or in one."""
+    changes = []
+    above: tuple[int, int] | None = None
+    entries = 0
+    for begin, end in spans(text):
+        line = text[begin:end]
+        led = len(_LEADER.findall(line))
+        if led >= 2 or (led and _LEADER.search(line, max(0, len(line) - 30)) and len(line) <= 120):
+            entries += led
+            changes.append(Change(begin, end, "", "layout.contents"))
+            if above is not None:
+                changes.append(Change(*above, "", "layout.contents"))
+        above = (begin, end) if _CONTENTS.fullmatch(line) else None
+    return changes if entries >= 2 else []
+
+
+def stutter(text: str) -> list[Change]:
+    """A head that stands twice on its line, as slides leave it: 抓学习，强素质抓学习，强素质."""
+    return [Change(m.end(2), m.end(), "", "layout.stutter") for m in _STUTTER.finditer(text)]
 
 
 # -- page breaks ----------------------------------------------------------------------------------
@@ -353,9 +404,10 @@ def _runs_on(line: str) -> bool:
 # -- numbers inside sentences ----------------------------------------------------------------------
 
 _GLUED = re.compile(rf"(?<=[{_HAN}，、,]) ?(\d{{1,3}}) ?(?=[{_HAN}，、,。])")
-_CHUNK = re.compile(rf"(?<=[{_HAN}，、,“（《])\n?(\d{{1,3}})、(?=[{_HAN}，、,”）》])")
+_CHUNK = re.compile(rf"(?<=[{_HAN}，、,“（《])[\n ]?(\d{{1,3}})、(?=[{_HAN}，、,”）》])")
 _PAGER = re.compile(
-    r"(?:^|\n)\s*\d{1,3}\s*[/／]\s*(\d{1,4})\s*(?:\n|$)|共\s*(\d{1,4})\s*页|剩余?\s*(\d{1,4})\s*页|页数[:：]\s*(\d{1,4})"
+    r"(?:^|\n)[ 　]{0,40}\d{1,3} {0,4}[/／] {0,4}(\d{1,4}) {0,40}(?:\n|$)"
+    r"|共 {0,4}(\d{1,4}) {0,4}页|剩余? {0,4}(\d{1,4}) {0,4}页|页数[:：] {0,4}(\d{1,4})"
 )
 
 
@@ -450,8 +502,18 @@ def chunk_numbers(text: str) -> list[Change]:
         return []
     gaps = [b.start() - a.start() for a, b in pairwise(chain)]
     usual = sorted(gaps)[len(gaps) // 2]
-    if usual < 200 or sum(0.5 * usual <= gap <= 1.6 * usual for gap in gaps) * 4 < len(gaps) * 3:
+    # short distances look like a list in a sentence: then there must be more, and inside words
+    within = sum(text[m.start() - 1] not in "，、," for m in chain)
+    least = 200 if len(chain) < 4 or within * 2 < len(chain) else 60
+    if usual < least or sum(0.5 * usual <= gap <= 1.6 * usual for gap in gaps) * 4 < len(gaps) * 3:
         return []
+    first = re.match(r"[\s　]*(1、)", text)
+    if first:
+        return [Change(first.start(1), first.end(), "", "layout.chunk_number"), *_chunk_changes(chain)]
+    return _chunk_changes(chain)
+
+
+def _chunk_changes(chain: list[re.Match[str]]) -> list[Change]:
     return [Change(m.start(), m.end(), "", "layout.chunk_number") for m in chain]
 
 
@@ -552,8 +614,9 @@ def finish(text: str) -> list[Change]:
         after = "\n" if k else ""
         if text[at:begin] != after:
             changes.append(Change(at, begin, after, "text.blank"))
-        for m in re.finditer(r"[ 　]{2,}|　|\f", text[begin:end]):
-            changes.append(Change(begin + m.start(), begin + m.end(), " ", "text.blank"))
+        for m in re.finditer(r" \| |[ 　]{2,}|　|\f", text[begin:end]):
+            rule = "layout.cell" if "|" in m[0] else "text.blank"
+            changes.append(Change(begin + m.start(), begin + m.end(), " ", rule))
         at = end
     if at < len(text):
         changes.append(Change(at, len(text), "", "text.blank"))

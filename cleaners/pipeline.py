@@ -12,19 +12,22 @@ import hashlib
 import mimetypes
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fanwen.cleaners import boilerplate, damage, gate, genre, language, layout, privacy, quality, script
+from fanwen.cleaners import boilerplate, damage, gate, genre, language, layout, nags, privacy, quality, script
 from fanwen.cleaners.decode import decode
-from fanwen.cleaners.extract import MAX_HTML, NO_HINTS, Extracted, ExtractError, extract_html
+from fanwen.cleaners.extract import MAX_HTML, NO_HINTS, Extracted, ExtractError, TooLargeError, extract_html
 from fanwen.cleaners.extract_files import extract_docx, extract_pdf, extract_text
 from fanwen.cleaners.rules import RULESET
 from fanwen.cleaners.split import Part, Titles, core_of, ends_with_genre, open_headings, split, titles
 from fanwen.cleaners.trace import Change, Hits, Trace
 from fanwen.cleaners.types import Claims, Cleaned, Document, ExtractHints, Page, Piece, Reject, Span
 
-__all__ = ["RULESET", "clean_document", "page_from_file"]
+__all__ = ["RULESET", "Traced", "clean_document", "page_from_file", "trace_document"]
+
+# Characters of main text above which a document is no sample essay and would only cost time.
+MAX_TEXT = 400_000
 
 _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _TYPES = {
@@ -68,17 +71,43 @@ def clean_document(
 
     ``main_text`` stops after decoding, extraction and boilerplate: no gate, no pieces.
     """
+    return trace_document(pages, hints, main_text=main_text).cleaned
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A cleaned document and how it came about, for those who ask why.
+
+    ``trace`` holds the main text as extracted and every change to it; ``parts`` are the pieces' stretches of
+    its finished text; ``titles`` and ``furniture`` are what the page called itself and said beside the text.
+    """
+
+    cleaned: Cleaned
+    trace: Trace = field(default_factory=lambda: Trace(""))
+    parts: tuple[Part, ...] = ()
+    titles: tuple[str, ...] = ()
+    furniture: tuple[str, ...] = ()
+
+
+def trace_document(
+    pages: Sequence[Page], hints: ExtractHints = NO_HINTS, *, main_text: bool = False
+) -> Traced:
+    """As :func:`clean_document`, with every change that was made on the way."""
     source = pages[0].url if pages else ""
     try:
         return _clean(pages, hints, main_text)
+    except TooLargeError as error:
+        return _refused(source, "too_large", str(error))
     except ExtractError as error:
-        return Cleaned(None, (), (Reject(source, "unreadable", str(error)),))
+        return _refused(source, "unreadable", str(error))
     except RecursionError:
-        return Cleaned(None, (), (Reject(source, "too_deep", "the page is nested too deeply to be read"),))
+        return _refused(source, "too_deep", "the page is nested too deeply to be read")
     except Exception as error:  # a fault of ours must not stop a build over a million pages
-        return Cleaned(
-            None, (), (Reject(source, "internal_error", f"{type(error).__name__}: {error}"[:300]),)
-        )
+        return _refused(source, "internal_error", f"{type(error).__name__}: {error}"[:300])
+
+
+def _refused(source: str, reason: str, detail: str) -> Traced:
+    return Traced(Cleaned(None, (), (Reject(source, reason, detail),)))
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -147,20 +176,24 @@ def _join(texts: Sequence[str]) -> str:
 # -- the order ------------------------------------------------------------------------------------
 
 
-def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Cleaned:
+def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Traced:
     if not pages:
-        return Cleaned(None, (), (Reject("", "empty", "the document has no pages"),))
+        return _refused("", "empty", "the document has no pages")
     source = pages[0].url
     for page in pages:
         if len(page.body) > MAX_HTML and kind_of(page) in ("html", "text", "markdown"):
-            return Cleaned(None, (), (Reject(source, "too_large", f"{len(page.body)} bytes"),))
+            raise TooLargeError(f"{len(page.body)} bytes")
     reads = [_read(page, hints) for page in pages]
+    size = sum(len(read.extracted.text) for read in reads)
+    if size > MAX_TEXT:
+        raise TooLargeError(f"{size} characters of text")
     hits = Hits()
     trace = Trace(_join([read.extracted.text for read in reads]), hits)
     pages_declared = layout.pages_declared(
         "\n".join([trace.text, *(line for r in reads for line in r.extracted.furniture)])
     )
     emphasised = _emphasised(trace, reads)
+    trace.apply(boilerplate.site_lines(trace.text, hints.lines))
     for stage in (damage.invisible, damage.markup, damage.anticopy, damage.pinyin):
         trace.apply(stage(trace.text))
     found = script.convert(trace.text)
@@ -168,6 +201,8 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Clean
         trace.convert(found.text, f"script.{found.opencc}")
     names = titles(_given_titles(trace.text, reads, found.opencc is not None))
     around = [line for read in reads for line in read.extracted.furniture]
+    brands = nags.brands(_both_scripts(reads[0].extracted.titles), _both_scripts(around[:4] + around[-12:]))
+    traced = Traced(Cleaned(None), trace, (), names.full, tuple(around))
     damaged = any(read.lossy > 20 and read.lossy * 200 > len(read.extracted.text) for read in reads)
     document = Document(
         url=source,
@@ -186,11 +221,12 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Clean
     if not main_text:
         refused = gate.judge(source, names.full, trace.text, reads[0].extracted.links, "\n".join(around))
         if refused:
-            return Cleaned(replace(document, rule_hits=hits.sorted()), (), (refused,))
-    _repair(trace, emphasised, pages_declared, names)
+            document = replace(document, rule_hits=hits.sorted())
+            return replace(traced, cleaned=Cleaned(document, (), (refused,)))
+    _repair(trace, emphasised, pages_declared, names, brands)
     if main_text:
         document = replace(document, text=_plain(trace.unconverted()), rule_hits=hits.sorted())
-        return Cleaned(document, (), ())
+        return replace(traced, cleaned=Cleaned(document))
     cut = split(trace.text, names, emphasised)
     _count_cuts(trace.text, cut.parts, hits)
     document = replace(
@@ -206,29 +242,37 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Clean
         for k, part in enumerate(cut.parts)
     )
     rejects = () if pieces else (Reject(source, "empty", "nothing is left after cleaning"),)
-    return Cleaned(document, pieces, rejects)
+    return replace(traced, cleaned=Cleaned(document, pieces, rejects), parts=tuple(cut.parts))
 
 
-def _repair(trace: Trace, emphasised: frozenset[str], pages_declared: int, names: Titles) -> None:
+def _repair(
+    trace: Trace, emphasised: frozenset[str], pages_declared: int, names: Titles, brands: Sequence[str]
+) -> None:
     """Junk lines and phrases, then layout; phrases again, because wraps had hidden some."""
     stages: tuple[Callable[[str], list[Change]], ...] = (
         layout.furniture,
+        layout.contents,
         boilerplate.walls,
-        boilerplate.lines,
+        lambda text: boilerplate.lines(text, brands),
         layout.wrap_spaces,
         layout.unwrap,
         boilerplate.walls,
-        boilerplate.phrases,
-        boilerplate.lines,
+        lambda text: boilerplate.phrases(text, brands),
+        lambda text: boilerplate.lines(text, brands),
         lambda text: layout.page_joins(text, emphasised),
         layout.chunk_numbers,
         lambda text: layout.glued_numbers(text, pages_declared),
         lambda text: open_headings(text, names),
         layout.flattened,
+        layout.stutter,
         layout.finish,
     )
     for stage in stages:
         trace.apply(stage(trace.text))
+
+
+def _both_scripts(lines: Sequence[str]) -> list[str]:
+    return [*lines, *(script.to_simplified(line) for line in lines)]
 
 
 def _emphasised(trace: Trace, reads: Sequence[_Read]) -> frozenset[str]:
@@ -328,7 +372,7 @@ def _piece(
     spoken = language.detect(text)
     if spoken not in ("zh", "und"):
         flags.add("not_chinese")
-    kind = genre.classify(text, part.title, names.full[0] if names.full else None)
+    kind = genre.classify(text, part.title, names.full[0] if names.full else None, document.claims.category)
     before = len(re.sub(r"\n{2,}", "\n", trace.text[:begin].translate(_MARKS)).lstrip("\n"))
     return Piece(
         index=index,
@@ -346,7 +390,7 @@ def _piece(
         year=kind.year,
         level=kind.level,
         placeholders=placeholders,
-        privacy=privacy.spans(text),
+        privacy=privacy.spans(text, placeholders),
         edits=edits,
     )
 

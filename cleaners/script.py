@@ -85,7 +85,11 @@ def _after(text: str) -> str:
             text = rule.pattern.sub(rule.after, text)
     for row in rules.table("script.toml")["regional"]:
         text = text.replace(row["from"], row["to"])
-    return text
+    return text.translate(_QUOTES)
+
+
+# the mainland's quotation marks for the corner brackets of the other standards
+_QUOTES = str.maketrans("「」『』﹁﹂﹃﹄", "“”‘’“”‘’")
 
 
 def _standard(text: str) -> str:

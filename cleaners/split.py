@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import genre, rules
 from fanwen.cleaners.boilerplate import intro_end, spans
 from fanwen.cleaners.trace import Change
 
@@ -87,22 +87,31 @@ def titles(given: Iterable[str]) -> Titles:
         full.append(title)
         for variant in _variants(title):
             declared = declared if declared is not None else _count(variant)
-            core = core_of(variant)
-            if len(core) >= 2 and core not in cores:
-                cores.append(core)
+            for core in (core_of(variant), core_of(variant, praised=True)):
+                if len(core) >= 2 and core not in cores:
+                    cores.append(core)
     return Titles(tuple(dict.fromkeys(full)), tuple(cores), declared)
 
 
 def _variants(title: str) -> list[str]:
-    """The title, and the title without the site's name behind a separator."""
-    parts = [
-        p for p in re.split(r"\s*[|｜]\s*|\s+[-–—_]+\s+|[_]+|(?<=[)）篇])\s*[-–—]+\s*", title) if p.strip()
-    ]
-    return [parts[0].strip()] if parts else [title]
+    """The title, without the site's name behind a separator, and once where it is said twice."""
+    parts = [p for p in _SEPARATOR.split(title) if p.strip()]
+    name = parts[0].strip() if parts else title
+    twice = re.fullmatch(r"(.{5,60}?)[ 　]*\1", name)
+    name = twice[1] if twice else name
+    # what the page offers to do with it: ……实习报告 纯文本查看
+    head, _, tail = name.partition(" ")
+    return [head if 0 < len(tail) <= 8 and ends_with_genre(head) and not ends_with_genre(tail) else name]
+
+
+_SEPARATOR = re.compile(
+    r"\s*[|｜]\s*|\s+[-–—_]+\s+|_+|(?<=[)）篇])\s*[-–—]+\s*|(?<=[一-龥）)】])[-–—](?=[一-龥A-Za-z]{2,10}$)"
+)
 
 
 @cache
-def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    """count, decoration, trailing, suffix, praise."""
     table = rules.table("headings.toml")
     flags = re.IGNORECASE
     return (
@@ -110,23 +119,22 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str], re.P
         re.compile(f"^(?:{rules.expand(table['decoration'])})+", flags),
         re.compile(f"(?:{table['trailing']})$", flags),
         re.compile(f"(?:{table['suffix']})$", flags),
+        re.compile(f"(?:{table['praise']})$", flags),
     )
 
 
-def core_of(title: str) -> str:
-    """A title without count, praise and file suffix: 最新镇党委工作总结(优秀6篇) → 镇党委工作总结."""
-    count, decoration, trailing, suffix = _patterns()
+def core_of(title: str, *, praised: bool = False) -> str:
+    """A title without count, file suffix and praise (unless ``praised``): 最新工作总结(6篇) → 工作总结."""
+    count, decoration, trailing, suffix, praise = _patterns()
     last = None
     while title != last:
         last = title
         title = suffix.sub("", title.strip(" 　"))
         # a count stands at the end or in brackets, never in front of the name itself
         title = re.sub(rf"(?:{count.pattern})$", "", title, flags=re.IGNORECASE).strip(" 　")
-        title = re.sub(
-            r"[(（\[【](?:最新|精选|优秀|通用|推荐|完整版|多篇|合集|范文)[^()（）\[\]【】]{0,8}[)）\]】]$",
-            "",
-            title,
-        )
+        title = praise.sub("", title)
+    if praised:
+        return title
     title = decoration.sub("", title)
     shorter = trailing.sub("", title).strip(" 　")
     return shorter if len(shorter) >= 4 else title
@@ -167,7 +175,7 @@ def split(text: str, names: Titles, emphasised: frozenset[str] = frozenset()) ->
         end = after.begin if after else len(text)
         begin = _body_start(text, mark.body, names, mark.title)
         if text[begin:end].strip():
-            parts.append(Part(begin, len(text[:end].rstrip()), mark.title))
+            parts.append(Part(begin, len(text[:end].rstrip()), mark.title or names.core))
     return Split(tuple(parts), declared, rule)
 
 
@@ -381,7 +389,12 @@ def _line_mark(text: str, line: str, begin: int, end: int, rule: rules.Rule, nam
         if not known and not re.match(r"[ 　]*[一1][、.．]", rest):
             return None
         used = len(rest) - len(rest.lstrip(" 　】])）:："))
-    title = title or (_clean_title(pre) if pre else None)
+    if title is None and pre:
+        # 申请书样本一, where the page is called 申请书样本四则: the longest name that the heading repeats
+        said = [
+            name for name in names.cores if line.startswith(name) and len(pre) <= len(name) <= m.start("n")
+        ]
+        title = _clean_title(max(said, key=len, default=pre))
     return _Mark(begin, begin + m.end() + used, number, title, family, known or family != "fanwen")
 
 
@@ -417,9 +430,12 @@ def _inline_marks(text: str, names: Titles) -> list[_Mark]:
                 if not number:
                     continue
                 at, pre = _title_before(text, begin, m.start(), names)
-                sure = at == begin or text[at - 1] in _ENDS
+                if at > begin and text[at - 1] in "【[":
+                    at -= 1
+                before = text[begin:at].rstrip(" 　")
+                sure = not before or before[-1] in _ENDS
                 rest = text[m.end() : min(end, m.end() + 80)]
-                colon = re.match(r"[ 　]*[:：][ 　]*", rest)
+                colon = re.match(r"[ 　]*[:：】\]][ 　]*", rest)
                 name_end = _genre_end(rest[colon.end() :]) if colon else None
                 spoken = colon is not None and (name_end is not None or len(m[0]) > len(m["n"]) + 2)
                 if not (spoken or (sure and (pre or colon))):
@@ -442,7 +458,7 @@ def _title_before(text: str, begin: int, at: int, names: Titles) -> tuple[int, s
 
 
 def _title_number(line: str, begin: int, end: int, names: Titles) -> list[_Mark]:
-    """‹title>1, ‹title> 1, ‹title>（1）, ‹title>共1, also glued to the body."""
+    """‹title>1, ‹title> 1, ‹title>（1）, ‹title>共1, also glued to the body; 述职报告二：客服主管."""
     for name in (*names.full, *names.cores):
         if len(name) < 4 or not line.startswith(name):
             continue
@@ -476,7 +492,26 @@ def _title_number(line: str, begin: int, end: int, names: Titles) -> list[_Mark]
             for number, size in options
             if whole is False or size == len(m["n"])
         ]
-    return []
+    return _genre_number(line, begin, end)
+
+
+def _genre_number(line: str, begin: int, end: int) -> list[_Mark]:
+    """A line that is a genre's word with an ordinal, whatever the page's title says."""
+    m = _numbered_genre().fullmatch(line) if end - begin <= 60 else None
+    number = rules.numeral(unicodedata.normalize("NFKC", m["n"])) if m else None
+    if m is None or not number:
+        return []
+    title = _clean_title(m["title"] or m["name"])
+    return [_Mark(begin, end, number, title, f"genre_number {fold(m['name'])}", True)]
+
+
+@cache
+def _numbered_genre() -> re.Pattern[str]:
+    return re.compile(
+        rf"(?P<name>[^。！？，；:：、\d]{{0,20}}?{rules.genre_word()}(?:[范样](?:文|本|例)|模板)?)"
+        rf"[ 　]?[(（]?(?P<n>{rules.NUMERAL})[)）]?"
+        r"(?:[ 　]*[:：][ 　]*(?P<title>[^。！？；]{2,40}))?"
+    )
 
 
 def _ordinals(digits: str) -> list[tuple[int, int]]:
@@ -490,40 +525,55 @@ def _ordinals(digits: str) -> list[tuple[int, int]]:
 
 
 def _title_lines(text: str, names: Titles, emphasised: frozenset[str], declared: int | None) -> list[_Mark]:
-    """Compilations without ordinals: each piece begins with a title line of its own."""
+    """Compilations without ordinals: each piece begins with a title line of its own.
+
+    The number that the page declares must be met: exactly by numbered titles (（二）《草房子》读后感)
+    and by lines that only stand out, nearly by lines that name a genre.
+    """
     if declared is None:
         return []
-    found: list[tuple[int, int, str]] = []
+    numbered: list[_Title] = []
+    strong: list[_Title] = []
+    named: list[_Title] = []
     for begin, end in spans(text):
         line = text[begin:end]
-        if (
-            len(line) > 40
-            or re.search(r"[。！？!?；;，,：:]$", line)
-            or re.match(r"[一二三四五六七八九十\d(（]+[、.．)）]", line)
-        ):
+        m = _NUMBERED.match(line)
+        name = line[m.end() :] if m else line
+        if not 0 < len(name) <= 40 or re.search(r"[。！？!?；;，,：:]$", name):
             continue
-        if ends_with_genre(line) or (line in emphasised and _is_known(line, names)):
-            found.append((begin, end, line))
-    for strict in (True, False):
-        chosen = [f for f in found if not strict or f[2] in emphasised]
-        marks = [
-            _Mark(b, e, k + 1, _clean_title(name), "title_line", True)
-            for k, (b, e, name) in enumerate(_with_bodies(text, chosen))
-        ]
-        if 2 <= len(marks) <= declared and len(marks) * 2 >= declared:
+        if m:
+            numbered += [(begin, end, name)] if ends_with_genre(name) or "《" in name else []
+            continue
+        strong += [(begin, end, name)] if line in emphasised else []
+        named += [(begin, end, name)] if ends_with_genre(name) else []
+    both = [title for title in named if title in strong]
+    for chosen, exactly in ((both, False), (numbered, True), (strong, True), (named, False)):
+        marks = _titled(text, chosen, names)
+        if len(marks) == declared or (not exactly and 2 <= len(marks) <= declared <= 2 * len(marks)):
             return marks
-    return []
+    # fewer than the page declares, but all of the kind that its title names
+    kind = genre.by_title(names.core or "")
+    alike = [title for title in named if kind and (genre.by_title(title[2]) or ("",))[0] == kind[0]]
+    marks = _titled(text, alike, names)
+    return marks if len(marks) == len(alike) and 3 <= len(marks) <= declared else []
 
 
-def _with_bodies(text: str, found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Title lines that a body follows; the document's own title above the first one is not among them."""
-    kept = []
+def _titled(text: str, found: list[_Title], names: Titles) -> list[_Mark]:
+    """Marks of the title lines that a body follows; the document's own title above the first is none."""
+    kept: list[_Mark] = []
+    own = {fold(full) for full in names.full}
     for k, (begin, end, name) in enumerate(found):
-        stop = found[k + 1][0] if k + 1 < len(found) else len(text)
-        body = text[end:stop]
-        if len(body.strip()) >= 60 and not (k == 0 and intro_end(body) > 0.8 * len(body)):
-            kept.append((begin, end, name))
+        body = text[end : found[k + 1][0] if k + 1 < len(found) else len(text)]
+        if len(body.strip()) < 60 or (not kept and (_count(name) is not None or fold(name) in own)):
+            continue
+        if k or intro_end(body) <= 0.8 * len(body):
+            kept.append(_Mark(begin, end, len(kept) + 1, _clean_title(name), "title_line", True))
     return kept
+
+
+# begin and end of a line, and the title it holds
+_Title = tuple[int, int, str]
+_NUMBERED = re.compile(r"(?:[(（【\[]?(?:[一二三四五六七八九十]{1,3}|\d{1,2})[)）】\]、.．:：]+)[ 　]*")
 
 
 # -- words -------------------------------------------------------------------------------------------
@@ -571,7 +621,8 @@ def _clean_title(name: str) -> str | None:
     name = name.strip(" 　:：、.．-—【】[]#*")
     if name.count("《") != name.count("》"):
         name = name.strip("《》")
-    _, decoration, _, suffix = _patterns()
-    name = suffix.sub("", decoration.sub("", name) if len(name) > 6 else name)
+    name = _patterns()[3].sub("", name)
     name = re.sub(rf"(?:{_patterns()[0].pattern})$", "", name, flags=re.IGNORECASE).strip(" 　")
+    # a length is no name: 篇1（400字）
+    name = "" if re.fullmatch(r"\d+字(?:左右|以上)?", name) else name
     return name or None

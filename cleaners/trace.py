@@ -74,12 +74,14 @@ class Trace:
         self._place = array("i", range(len(original) + 1))
         self._converted: dict[int, str] = {}
         self._rules: list[tuple[int, str]] = []
+        self.steps: list[list[Change]] = []  # what was applied, each of the text as it was then
 
     def apply(self, changes: Iterable[Change]) -> bool:
         """Make the changes and count them; says whether there were any."""
         todo = ordered(changes)
         if not todo:
             return False
+        self.steps.append(todo)
         text, place = self.text, self._place
         parts: list[str] = []
         grown = array("i")

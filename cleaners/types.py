@@ -35,12 +35,14 @@ class ExtractHints:
     wins. ``content`` may end with ``@trafilatura``, the generic extraction, which
     is also used when ``content`` is empty. ``remove`` is cut before anything is read.
     ``encoding`` forces a charset where the site's own claims are known to be wrong.
+    ``lines`` are whole lines that a person approved for removal (rule ``site.line``).
     """
 
     title: tuple[str, ...] = ()
     content: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
     encoding: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def test_wrap_spaces_go_and_paragraphs_come_back(clean: Clean) -> None:
 def test_spaces_that_are_meant_stay(clean: Clean) -> None:
     text = f"{body(1)}\n值班：赵大年 钱小满 孙立秋 李冬至\n书名 | 册数 | 去处\n此致 敬礼\n阅览 A 区"
     cleaned = whole(clean(text))
-    for kept in ("赵大年 钱小满 孙立秋 李冬至", "书名 | 册数 | 去处", "此致 敬礼", "阅览 A 区"):
+    for kept in ("赵大年 钱小满 孙立秋 李冬至", "书名 册数 去处", "此致 敬礼", "阅览 A 区"):
         assert kept in cleaned
 
 
@@ -218,7 +218,8 @@ def test_heads_survive_extraction(clean: Clean, tag: str) -> None:
 
 
 def test_titles_of_pieces(clean: Clean) -> None:
-    assert [p.title for p in clean(compilation(lambda k: f"篇{k}")).pieces] == [None] * 3
+    # a bare head has no name of its own: the document's serves
+    assert [p.title for p in clean(compilation(lambda k: f"篇{k}")).pieces] == ["图书馆工作总结"] * 3
     named = clean(compilation(lambda k: f"第{'一二三'[k - 1]}篇：{'东西南'[k - 1]}馆年度工作总结"))
     assert [p.title for p in named.pieces] == ["东馆年度工作总结", "西馆年度工作总结", "南馆年度工作总结"]
     assert [p.title for p in clean(f"图书馆工作总结\n{body(1)}").pieces] == ["图书馆工作总结"]

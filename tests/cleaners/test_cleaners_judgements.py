@@ -58,7 +58,7 @@ def test_personal_data() -> None:
     assert ("email", "li.a@example.com") in found
     assert ("id_card", "11010519491231002X") in found
     assert not any("002Y" in value for _, value in found)
-    assert ("name", "赵大年") in found
+    assert ("person", "赵大年") in found
 
 
 def test_vocabulary_is_exactly_the_list() -> None:

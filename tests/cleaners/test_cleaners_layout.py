@@ -86,6 +86,8 @@ STAGES: dict[str, Callable[[str], list[Change]]] = {
     "lines": boilerplate.lines,
     "phrases": boilerplate.phrases,
     "furniture": layout.furniture,
+    "contents": layout.contents,
+    "stutter": layout.stutter,
     "wrap_spaces": layout.wrap_spaces,
     "unwrap": layout.unwrap,
     "page_joins": lambda text: layout.page_joins(text, frozenset()),

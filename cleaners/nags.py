@@ -1,0 +1,119 @@
+"""Lines and sentences in which a site speaks: known by their words, whatever their wording.
+
+In goes a line and the names by which the site calls itself, out comes how loudly the site speaks
+in it. Nags are endless in wording but few in what they talk about: the file, the screen, the
+visitor, money, rights. The groups and their weights are in nags.toml; nothing is learnt.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from fanwen.cleaners import rules
+
+_LONGEST = 90
+_END_MARK = re.compile(r"[。！？!?；;，,…”’」』）)】》]$")
+_ORNAMENT = r"(?:[※★☆◆◇■□●○▲△→←↓↑✦✿❀]{1,6}|[—－=~～*＊_-]{1,30})"
+_WRAPPED = re.compile(rf"{_ORNAMENT}\s*(?P<inner>[^—※★☆\n]{{4,60}}?)\s*{_ORNAMENT}")
+_RULE = re.compile(r"[=＝\-—－_~～*＊·.…#+\s]{6,}|[-=*_]{3,}")
+_PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼粵滬湘贛蘇遼雲"
+_OWNER = re.compile(
+    r"(?:©|&copy;|Copyright|版权所有|版權所有)[\s\d:：,，.~@-]*(?:[A-Za-z0-9.-]+\s+)?(?P<a>[一-龥]{2,10})"
+    r"|(?:^|[\s|｜　])(?P<b>[一-龥]{2,10})\s*(?:版权所有|版權所有|版权归属|All Rights)"
+    rf"|(?:^|[\s|｜　])(?P<c>[一-龥]{{2,10}})[\s|｜　]*(?:[{_PROVINCES}]ICP|ICP备)"
+    r"|[【\[](?P<d>[一-龥]{2,10})[】\]]\s*[:：]?\s*(?:https?://|www\.)|^(?P<e>[一-龥]{2,10})\s*[:：]?\s*(?:https?://|www\.)",
+    re.IGNORECASE,
+)
+_SUFFIX = re.compile(r"(?:[|｜_]|\s[-–—·]|[-–—])\s*(?P<a>[一-龥A-Za-z0-9·]{2,12})\s*$")
+
+
+def brands(titles: Iterable[str], around: Sequence[str]) -> tuple[str, ...]:
+    """The names a page gives its site: behind a separator in its title, beside its rights and its licence."""
+    found: dict[str, None] = {}
+    never = re.compile(rules.table("nags.toml")["brand"]["never"])
+    candidates = [m["a"] for title in titles if (m := _SUFFIX.search(title))]
+    for line in around:
+        if len(line) <= 200:
+            candidates += [name for m in _OWNER.finditer(line) for name in m.groups() if name]
+    genre = re.compile(rules.genre_word() + "$")
+    for name in candidates:
+        if not never.fullmatch(name) and not genre.search(name) and re.search(r"[一-龥]{2}", name):
+            found[name] = None
+    return tuple(found)
+
+
+def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
+    """Whether the site speaks in ``line``, which stands in the text as a ``kind`` (a key of ``least``)."""
+    if not 4 <= len(line) <= _LONGEST:
+        return False
+    least = rules.table("nags.toml")["least"]
+    if kind == "line" and (m := _WRAPPED.fullmatch(line)) and _is_slogan(m["inner"]):
+        return True
+    score, addressed = _named(line, names)
+    if not addressed and _addressed().search(line) is None:
+        return False
+    for row, pattern in _words():
+        # the names of texts say nothing about who speaks: 《……教师工作总结》
+        if pattern.search(line if row["weight"] > 0 else _title_like().sub("", line)):
+            score += row["weight"]
+            addressed = addressed or row.get("addressed", False)
+    wanted = least["bare"] if kind == "line" and not _END_MARK.search(line) else least[kind]
+    return bool(addressed and score >= wanted and score * 14 >= len(line))
+
+
+def _is_slogan(inner: str) -> bool:
+    """Whether what stands between ornaments may be a slogan: no heading, no number, no 题记."""
+    return len(inner) >= 6 and re.search(rf"\d|{rules.genre_word()}[)）》]?$|[。；]", inner) is None
+
+
+@cache
+def _title_like() -> re.Pattern[str]:
+    return re.compile(rf"《[^《》]{{1,40}}》|[^，。,]{{0,14}}{rules.genre_word()}")
+
+
+def introduces(sentence: str) -> bool:
+    """Whether the site presents what follows: 这里给您献上一份……，愿能帮到您。"""
+    return is_nag(sentence, "intro") and _presents().search(sentence) is not None
+
+
+@cache
+def _presents() -> re.Pattern[str]:
+    return re.compile(rules.table("nags.toml")["presents"])
+
+
+def is_ornament(line: str) -> bool:
+    """Whether a line is nothing but a rule drawn with characters."""
+    return _RULE.fullmatch(line) is not None
+
+
+def _named(line: str, names: Sequence[str]) -> tuple[int, bool]:
+    least = rules.table("nags.toml")["least"]
+    for name in names:
+        if name in line and len(name) >= 3:
+            return least["brand"], True
+    for name in names:
+        root = _kind().sub("", name)
+        if len(root) >= 2 and root in line:
+            return least["root"], True
+    return 0, False
+
+
+@cache
+def _kind() -> re.Pattern[str]:
+    return re.compile(rules.table("nags.toml")["brand"]["kind"])
+
+
+@cache
+def _addressed() -> re.Pattern[str]:
+    """Any word that addresses: most lines of a text hold none."""
+    rows = rules.table("nags.toml")["word"]
+    return re.compile("|".join(rules.expand(r["pattern"]) for r in rows if r.get("addressed")), re.IGNORECASE)
+
+
+@cache
+def _words() -> tuple[tuple[dict[str, Any], re.Pattern[str]], ...]:
+    rows = rules.table("nags.toml")["word"]
+    return tuple((row, re.compile(rules.expand(row["pattern"]), re.IGNORECASE)) for row in rows)

@@ -1,0 +1,252 @@
+"""Sites that speak in words nobody listed: their slogans, names, walls, heads and empty pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from cleaner_texts import PROSE, body, html
+
+from fanwen.cleaners import boilerplate, damage, layout, nags
+from fanwen.cleaners.pipeline import clean_document
+from fanwen.cleaners.trace import apply
+from fanwen.cleaners.types import Cleaned, Page
+
+Clean = Callable[..., Cleaned]
+
+SPOKEN = [
+    "★★溪口文档，写稿人的好帮手★★",
+    "~~~更多精彩尽在溪口文档~~~",
+    "（以上材料由溪口网友投递，转载请保留链接）",
+    "【本稿件为用户自行上传，侵权请告知删除】",
+    "未经同意谢绝翻印，仅供内部会员研习",
+    "看到这里的朋友，别忘了点赞和收藏本页哦！",
+    "好了，总结就分享到这里，喜欢的话请转发给身边的朋友。",
+    "¥12.8 / 月 立即加入会员",
+    "赞助商链接",
+    "广告：往下看还有更多",
+    "第3张图加载失败，点此刷新",
+    "扫码下载客户端，手机看更方便",
+    "欢迎投稿，一经采用付稿酬，投稿邮箱见页底",
+    "————————————",
+    "-- 全文完 --",
+    "上一则：春天的计划    下一则：秋天的总结",
+    "【溪口资料库】 http://www.xikou.example",
+    "指导老师：陈老师",
+]
+
+OWN = [
+    "——致每一位读书的人",
+    "我们把这些范文放在一楼，谁都可以取走。",
+    "以上就是我一年来的工作情况，请大家批评指正。",
+    "会员单位免费使用阅览室，非会员单位另收水电费。",
+    "请各位读者扫码登记，方便下次借阅。",
+    "全年上传照片三百张，下载资料四十份。",
+    "各组请在本月底前把材料发到指定邮箱。",
+    "一、广告宣传工作",
+    "代写书信八十封，代缴水电费四十次。",
+    "此致",
+    "2024年3月1日",
+]
+
+
+@pytest.mark.parametrize("line", SPOKEN)
+def test_what_a_site_says_goes(line: str) -> None:
+    text = f"{body(2)}\n{line}\n{body(3)}"
+    text = apply(text, boilerplate.lines(text, ("溪口文档",)))
+    assert apply(text, layout.finish(text)) == f"{body(2)}\n{body(3)}"
+
+
+@pytest.mark.parametrize("line", OWN)
+def test_what_a_text_says_stays(line: str) -> None:
+    text = f"{body(2)}\n{line}\n{body(3)}"
+    assert boilerplate.lines(text, ("溪口文档",)) == []
+    assert boilerplate.phrases(text, ("溪口文档",)) == []
+
+
+def test_the_names_of_a_site() -> None:
+    around = ["溪口文档 闽ICP备00000000号", "首页", "© 2019-2024 xikou.example 溪口文档 版权所有"]
+    assert nags.brands(["图书馆工作总结_溪口文档"], around) == ("溪口文档",)
+    assert nags.brands(["图书馆工作总结 - 读书心得体会"], ["版权所有 侵权必究"]) == ()
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "总结贵在真实，忌讳空谈。这里给各位送上一份图书馆的总结，愿能帮到您。",
+        "读书使人明智。下面几篇范例供大家写作时参照，欢迎借鉴！",
+        "以下文稿供您参考，请结合自身情况修改。",
+    ],
+)
+def test_introductions_in_other_words(clean: Clean, sentence: str) -> None:
+    (piece,) = clean(html(f"<p>{sentence}</p>" + "".join(f"<p>{x}</p>" for x in PROSE)), "text/html").pieces
+    assert piece.text == "\n".join(PROSE)
+
+
+@pytest.mark.parametrize(
+    "wall",
+    [
+        "……（此处折叠三百字，开通会员后可见）……",
+        "……【中间约1200字未显示，登录后可完整阅读】……",
+        "〔还有2页隐藏内容，充值书券即可解锁〕",
+    ],
+)
+def test_elisions_in_other_words(clean: Clean, wall: str) -> None:
+    inside = clean(
+        html(f"<p>{PROSE[0]}</p><p>{PROSE[1][:20]}{wall}{PROSE[2]}</p><p>{PROSE[3]}</p>"), "text/html"
+    )
+    (piece,) = inside.pieces
+    assert "incomplete" in piece.flags
+    assert piece.text == f"{PROSE[0]}\n{PROSE[1][:20]}\n{PROSE[2]}\n{PROSE[3]}"
+
+
+@pytest.mark.parametrize(
+    "own", ["（省略其余名单）", "（会员32人，账号统一管理）", "（全文共三章）", "……（掌声）……"]
+)
+def test_brackets_of_the_text_are_no_walls(own: str) -> None:
+    assert boilerplate.walls(f"{PROSE[0]}{own}{PROSE[1]}") == []
+
+
+HEADS = [
+    ("图书馆述职报告多篇【单位通用】", ["述职报告一：馆长", "述职报告二：馆员", "述职报告三：修书人"]),
+    ("暑假实习报告共3篇", ["实习报告（一）", "实习报告（二）", "实习报告（三）"]),
+    ("常用文书三例", ["【范例一】迟到检讨书", "【范例二】停电通知", "【范例三】增设座位的请示"]),
+    ("名著读后感三篇", ["（一）《山谷》读后感", "（二）读《溪口》有感", "（三）重读《旧书》有感"]),
+    ("图书馆合同样式（共三例）", ["例一：租书合同", "例二：修书合同", "例三：运书协议书"]),
+    ("自我评价范本共3份", ["自我评价1", "自我评价2", "自我评价3"]),
+    ("工作汇报材料10篇", ["旧书流动工作汇报", "夜间开放工作汇报", "读书会工作汇报"]),
+    ("优秀读者演讲稿3篇", ["第一份 守望演讲稿", "第二份 晨读演讲稿", "第三份 夜读演讲稿"]),
+]
+
+
+@pytest.mark.parametrize(("title", "heads"), HEADS)
+def test_heads_of_other_families(clean: Clean, title: str, heads: list[str]) -> None:
+    content = "".join(
+        f"<p>{head}</p>" + "".join(f"<p>{x}</p>" for x in body(k + 1).split("\n"))
+        for k, head in enumerate(heads)
+    )
+    assert [p.text for p in clean(html(content, title), "text/html").pieces] == [
+        body(k + 1) for k in range(3)
+    ]
+
+
+def test_bold_lines_are_heads_where_the_page_declares_as_many(clean: Clean) -> None:
+    names = ("旧桥", "夜读的人", "三个木架")
+    content = "".join(
+        f"<p><b>{name}</b></p>" + "".join(f"<p>{x}</p>" for x in body(k + 1).split("\n"))
+        for k, name in enumerate(names)
+    )
+    three = clean(html(content, "叙事作文三篇"), "text/html").pieces
+    assert [(p.title, p.text) for p in three] == [(name, body(k + 1)) for k, name in enumerate(names)]
+    assert len(clean(html(content, "我的读书作文"), "text/html").pieces) == 1
+    assert len(clean(html(content, "叙事作文八篇"), "text/html").pieces) == 1
+
+
+def test_contents_with_leaders_and_heads_said_twice(clean: Clean) -> None:
+    toc = "目　录\n一、开放…………1\n二、读书会.........3\n三、打算 . . . . . . 5\n"
+    flat = "目录一、开放........1二、读书会........3三、打算........5\n"
+    for contents in (toc, flat):
+        assert layout.finish(apply(contents + PROSE[0], layout.contents(contents + PROSE[0]))) is not None
+        text = apply(contents + PROSE[0], layout.contents(contents + PROSE[0]))
+        assert text.strip() == PROSE[0]
+    own = "一、开放……\n二、读书会……\n三、打算"
+    assert layout.contents(own) == []
+    assert (
+        apply("二、修旧书，添新架修旧书，添新架", layout.stutter("二、修旧书，添新架修旧书，添新架"))
+        == "二、修旧书，添新架"
+    )
+    for kept in ("加油加油", "人人为我，我为人人", "开放日开放日活动"):
+        assert layout.stutter(kept) == []
+
+
+def test_page_marks_and_chunk_numbers_inside_a_line() -> None:
+    text = f"{PROSE[0][:20]} 第3页 共9页 {PROSE[0][20:]}"
+    assert apply(text, layout.furniture(text)) == PROSE[0]
+    text = f"{PROSE[0][:20]} - 12 - {PROSE[0][20:]}"
+    assert apply(text, layout.furniture(text)) == PROSE[0]
+    assert layout.furniture("见第3页。全书共9页。2-3-4号书架") == []
+
+
+def test_lines_of_one_length_in_characters_are_joined() -> None:
+    whole = (
+        "　　全年开放300天，接待读者12000人次，借出图书8600册，新购1200册，修补旧书310册，举办读书会24次。"
+    )
+    text = "\n".join(line for _ in range(8) for line in (whole[i : i + 24] for i in range(0, len(whole), 24)))
+    once = apply(text, layout.unwrap(text))
+    assert [line.strip("　") for line in once.split("\n")] == [whole.strip("　")] * 8
+
+
+def test_markdown_of_a_file(clean: Clean) -> None:
+    source = (
+        "---\ntitle: 租书合同\ntags: [合同]\n---\n\n# 租书合同\n\n> 山谷文集 [目录](../index.md)\n\n"
+        "![码](https://a.example/q.png)\n\n"
+        + "\n\n".join(PROSE[:3])
+        + "\n\n| 书名 | 册数 |\n|---|---|\n| 山谷 | 3 |\n\n"
+        "<!-- 此处有广告 -->\n\n" + PROSE[3]
+    )
+    (piece,) = clean(source, "text/markdown").pieces
+    assert piece.title == "租书合同"
+    assert piece.text.split("\n")[-6:] == [*PROSE[:3], "书名 册数", "山谷 3", PROSE[3]]
+    assert "---" not in piece.text
+    assert "广告" not in piece.text
+
+
+def test_quotation_marks_and_marks_against_copying() -> None:
+    text = "我们馆的ˊ读者说：「書架矮了，孩子夠得著。」" + "圖書館裡的燈亮著，讀者還沒有回去。" * 4
+    (piece,) = clean_document([Page("u", (text * 3).encode(), "text/plain")]).pieces
+    assert "我们馆的读者说：“书架矮了，孩子够得着。”" in piece.text
+    simple = "标签写作「待修」的书。" + "".join(PROSE)
+    assert damage.anticopy(simple) == []
+
+
+EMPTY = [
+    (
+        "list_page",
+        "<p>开馆那天来了许多人，门口的队排到了街角，大家都想第一个……</p><p>2023-01-02</p>"
+        "<p>雨下了三天，屋顶漏了两处，值班的人搬来水桶……</p><p>2023-02-02</p>"
+        "<p>旧书捐来两千册，登记的本子写满了四本……</p><p>2023-03-02</p>",
+    ),
+    (
+        "login_wall",
+        "<p>本资料只对年费会员开放，游客不能浏览。</p><p>账号</p><p>密码</p><p>短信登录</p><p>忘记密码</p><p>新用户注册</p>",
+    ),
+    (
+        "soft_404",
+        "<p>糟糕，您找的文章不见了</p><p>它可能已经下架，或者链接有误。</p><p>3秒后将自动跳转到首页。</p>"
+        "<p>图书馆工作总结</p><p>去年春天，图书馆把借阅台搬到了一楼大厅，老人们不用再爬楼梯。</p>",
+    ),
+    (
+        "news",
+        f"<p>本报讯（记者 林一 通讯员 江二）{PROSE[0]}</p><p>据了解，{PROSE[1]}记者在现场看到，{PROSE[2]}</p><p>（责任编辑：山三）</p>",
+    ),
+    (
+        "machine_written",
+        f"<p>内容速览</p><p>本文档主要介绍图书馆一年的工作。作者首先回顾了开放情况，文档还列举了读书会的做法。{PROSE[0]}</p>"
+        "<p>总体而言，该文档条理清楚。</p><p>适用人群：馆员</p>",
+    ),
+]
+
+
+@pytest.mark.parametrize(("reason", "content"), EMPTY)
+def test_pages_that_hold_no_text_of_their_own(clean: Clean, reason: str, content: str) -> None:
+    assert [r.reason for r in clean(html(content, "图书馆工作总结"), "text/html").rejects] == [reason]
+
+
+def test_texts_that_only_touch_on_such_things_pass(clean: Clean) -> None:
+    for own in (
+        "记者来采访的那天，我正在给会员办登录的账号，忘了密码的读者排着队。",
+        "网上的链接失效了，我很抱歉，三天以后才修好。",
+        "本文从三个方面总结。作者是一位退休馆员。",
+    ):
+        content = f"<p>{own}</p>" + "".join(f"<p>{x}</p>" for x in PROSE * 3)
+        assert clean(html(content), "text/html").rejects == ()
+
+
+def test_the_pages_of_a_viewer_stay_together(clean: Clean) -> None:
+    long, short = "".join(f"<p>{x}</p>" for x in PROSE * 2), f"<p>{PROSE[0]}</p><p>{PROSE[4]}</p>"
+    page = (
+        f"<html><head><title>图书馆工作总结</title></head><body><div class='v'><div class='pg' id='p1'>{long}</div>"
+        f"<div class='pgno'>第 1 页 / 共 2 页</div><div class='pg' id='p2'>{short}</div></div></body></html>"
+    )
+    (piece,) = clean(page, "text/html").pieces
+    assert piece.text == "\n".join([*PROSE * 2, PROSE[0], PROSE[4]])
