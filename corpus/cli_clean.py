@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TextIO
 
 import click
 
+from fanwen.cleaners.mask import mask_piece
 from fanwen.cleaners.pipeline import clean_document, page_from_file
 from fanwen.cleaners.types import Cleaned, Page, Piece
 from fanwen.corpus.report import Progress, as_json
@@ -42,9 +43,20 @@ class Job:
 @click.option(
     "--main-text", is_flag=True, help="Stop after decoding, extraction and boilerplate; no splitting."
 )
+@click.option(
+    "--mask",
+    "masked",
+    is_flag=True,
+    help="Print personal data masked, by kind: 〔电话〕, 〔人名1〕; default: unmasked.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes; one per core by default.")
 def clean(
-    paths: tuple[str, ...], manifest: str | None, rejects: str | None, main_text: bool, workers: int | None
+    paths: tuple[str, ...],
+    manifest: str | None,
+    rejects: str | None,
+    main_text: bool,
+    masked: bool,
+    workers: int | None,
 ) -> None:
     """Clean files without keeping anything: one JSON object per piece (篇) on stdout.
 
@@ -53,11 +65,13 @@ def clean(
     """
     if bool(paths) == bool(manifest):
         raise UsageError("Give either files to clean or --manifest FILE, not both and not neither.")
+    if masked and main_text:
+        raise UsageError("--mask works on pieces; leave out --main-text.")
     jobs = list(_read_manifest(Path(manifest)) if manifest else _jobs(paths))
     progress = Progress()
     with _open_rejects(rejects) as refused:
         for done, (job, cleaned) in enumerate(_cleaned(jobs, main_text, workers), 1):
-            _print(job, cleaned, main_text)
+            _print(job, cleaned, main_text, masked)
             for reject in cleaned.rejects:
                 row = {"source": job.source, "reason": reject.reason, "detail": reject.detail}
                 print(as_json(row), file=refused)
@@ -135,7 +149,7 @@ def _open_rejects(path: str | None) -> TextIO:
         raise UsageError(f"The file {path} cannot be written ({error.strerror}); choose another.") from None
 
 
-def _print(job: Job, cleaned: Cleaned, main_text: bool) -> None:
+def _print(job: Job, cleaned: Cleaned, main_text: bool, masked: bool) -> None:
     document = cleaned.document
     if document is None:
         return
@@ -151,9 +165,16 @@ def _print(job: Job, cleaned: Cleaned, main_text: bool) -> None:
             }
         ]
     else:
-        rows = [_row(job, document.url, piece, document.declared_pieces) for piece in cleaned.pieces]
+        pieces = map(_masked, cleaned.pieces) if masked else cleaned.pieces
+        rows = [_row(job, document.url, piece, document.declared_pieces) for piece in pieces]
     for row in rows:
         sys.stdout.write(as_json(row | {"rule_hits": hits}) + "\n")
+
+
+def _masked(piece: Piece) -> Piece:
+    """The piece with personal data of its text and its title masked."""
+    title, text = mask_piece(piece.title, piece.text, piece.privacy)
+    return replace(piece, title=title, text=text)
 
 
 def _row(job: Job, url: str, piece: Piece, declared: int | None) -> dict[str, object]:

@@ -134,7 +134,7 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     return build(
         home.archive,
         home.corpus,
-        hints={name: _hints(site) for name, site in sites.items()},
+        hints={name: site_hints(site) for name, site in sites.items()},
         site_status={name: site.status for name, site in sites.items()},
         site_decision={name: site.rights.decision for name, site in sites.items()},
         workers=workers,
@@ -153,9 +153,10 @@ def _publish(
     return RefreshReport(crawled, built, checked, made)
 
 
-def _hints(site: Site) -> ExtractHints:
+def site_hints(site: Site) -> ExtractHints:
+    """What the cleaners are told about the pages of a site."""
     extract = site.extract
-    return ExtractHints(extract.title, extract.content, extract.remove, extract.encoding)
+    return ExtractHints(extract.title, extract.content, extract.remove, extract.encoding, extract.lines)
 
 
 def _keep(home: Home, report: RefreshReport, sites: Mapping[str, Site]) -> None:

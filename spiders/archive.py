@@ -199,6 +199,15 @@ class Archive:
                 if document is not None:
                     yield document
 
+    def document(self, url: str) -> ArchivedDocument | None:
+        """The document that ``url`` is, or is a part of; None where the archive has no body of it."""
+        with explained(self.path):
+            rows = self.conn.cursor()
+            rows.row_factory = sqlite3.Row
+            rows.execute(_DOCUMENT, (url,))
+            members = rows.fetchall()
+        return _document(str(members[0]["document_url"]), members) if members else None
+
     def newest_fetched_at(self) -> str | None:
         """When the newest body among the documents came, None for an empty archive."""
         with explained(self.path):
@@ -336,6 +345,10 @@ FROM url u LEFT JOIN fetch b ON b.id = u.body_fetch LEFT JOIN fetch c ON c.id = 
 WHERE u.kind IN ('detail', 'part', 'attachment') AND u.gone IS NOT '{UNLINKED}'
 ORDER BY u.document_url, u.part, u.url
 """
+
+_DOCUMENT = _DOCUMENTS.replace(
+    "ORDER BY", "AND u.document_url = (SELECT document_url FROM url WHERE url = ?) ORDER BY"
+)
 
 _SITE_COUNTS = """
 SELECT site, count(*), sum(state IN ('new', 'leased')),

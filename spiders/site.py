@@ -68,12 +68,16 @@ class Parts(Model):
 
 
 class Extract(Model):
-    """CSS selectors, tried in order; ``@trafilatura`` is the generic extraction."""
+    """CSS selectors, tried in order; ``@trafilatura`` is the generic extraction.
+
+    ``lines`` are whole lines of the text, to be removed wherever they stand.
+    """
 
     title: tuple[Selector, ...] = ()
     content: tuple[Selector, ...] = ("@trafilatura",)
     remove: tuple[Selector, ...] = ()
     encoding: str | None = None
+    lines: tuple[str, ...] = ()
 
 
 class Polite(Model):
