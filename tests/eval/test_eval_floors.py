@@ -45,7 +45,7 @@ def worse(name: str, value: float, floor: float) -> bool:
     return value > floor if name in LOWER_IS_BETTER else value < floor
 
 
-@pytest.mark.parametrize("batch", ["a", "b"])
+@pytest.mark.parametrize("batch", ["a", "b", "c"])
 def test_no_figure_falls_below_its_floor(batch: str) -> None:
     floors = tomllib.loads(FLOORS.read_text(encoding="utf-8"))[batch]
     figures = batch_figures(batch)
@@ -70,7 +70,7 @@ def pin(reason: str | None) -> int:
     """Write the floors anew; refuses to lower one without a reason."""
     old = tomllib.loads(FLOORS.read_text(encoding="utf-8")) if FLOORS.exists() else {}
     text = FLOORS.read_text(encoding="utf-8").split("\n[", 1)[0] if old else "# pinned by test_eval_floors.py"
-    new = {batch: batch_figures(batch) for batch in ("a", "b")}
+    new = {batch: batch_figures(batch) for batch in ("a", "b", "c")}
     lowered = [
         f"{batch}.{name} {old[batch][name]} → {value}"
         for batch, figures in new.items()
@@ -90,7 +90,7 @@ def pin(reason: str | None) -> int:
 
 
 def show() -> None:
-    for batch in ("a", "b"):
+    for batch in ("a", "b", "c"):
         for row in batch_rows(batch):
             one = page_score(row)
             bad = {k: v for k, v in one.figures().items() if v != (0.0 if k in LOWER_IS_BETTER else 1.0)}
