@@ -99,4 +99,6 @@ def _standard(text: str) -> str:
         return "Hant"
     if hong_kong >= 3 * taiwan:
         return "Hant-HK"
-    return "Hant-TW" if taiwan >= 3 * hong_kong and re.search(r"民眾|計畫|資訊|透過|裡|著", text) else "Hant"
+    # characters alone do not tell: a converter gives mainland text Taiwan's 裡 and 著 too
+    words = sum(text.count(word) for word in rules.table("script.toml")["taiwan_words"])
+    return "Hant-TW" if taiwan >= 3 * hong_kong and words >= 2 else "Hant"

@@ -46,3 +46,8 @@ def test_script_gate_and_after_fixes() -> None:
         == "一个读者，注意门口，计划明年；著名的著作。"
     )
     assert script.convert("圖書館裡的民眾計畫說明，這裡的資訊線都為民眾啟用" * 3).script == "Hant-TW"
+    # mainland words in converted characters say nothing about the place
+    assert (
+        script.convert("村裡的幹部帶著群眾為環境衛生忙了一個夏天，這裡的變化讓大家說個不停" * 3).script
+        == "Hant"
+    )
