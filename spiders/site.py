@@ -84,8 +84,6 @@ class Polite(Model):
     """How gently a site is read; the defaults suit a site nobody has asked."""
 
     delay: float = Field(default=5.0, ge=0, description="seconds between two requests, with jitter")
-    max_pages_per_day: int = Field(default=5000, ge=1)
-    max_bytes_per_day: int = Field(default=500_000_000, ge=1)
 
 
 class Rights(Model):
@@ -103,7 +101,6 @@ class Expect(Model):
     min_pieces: int = 0
     min_chars: int = 0
     han_share: float = Field(default=0.5, ge=0, le=1)
-    canaries: tuple[str, ...] = ()
 
 
 class Site(Model):
@@ -121,7 +118,6 @@ class Site(Model):
     hosts: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     sitemaps: tuple[str, ...] = ()
-    spider: str | None = None
     follow: Follow = Follow()
     parts: Parts = Parts()
     extract: Extract = Extract()
