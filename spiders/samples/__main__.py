@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 import click
@@ -17,6 +18,9 @@ from fanwen.spiders.samples.server import SampleServer
 )
 def main(port: int, state: State) -> None:
     """Serve the five sample sites to a browser or, as an HTTP proxy, to a crawler."""
+    # a shell that starts this in the background has it ignore Ctrl-C, and would never be rid of it
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with SampleServer(state, port) as server:
             click.echo(f"proxy: {server.proxy_url}")

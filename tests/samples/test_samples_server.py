@@ -205,6 +205,9 @@ def test_the_command_serves_until_it_is_interrupted() -> None:
         with opener.open("http://zongjie.example/gongzuo/1006.html", timeout=5) as answer:
             assert answer.status == 200
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=10)
+        try:
+            rest, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
     assert rest.rstrip().endswith("stopped")
     assert process.returncode == 0
