@@ -16,13 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fanwen.cleaners import boilerplate, damage, gate, genre, language, layout, nags, privacy, quality, script
+from fanwen.cleaners.claims import read_claims
 from fanwen.cleaners.decode import decode
 from fanwen.cleaners.extract import MAX_HTML, NO_HINTS, Extracted, ExtractError, TooLargeError, extract_html
 from fanwen.cleaners.extract_files import extract_docx, extract_pdf, extract_text
 from fanwen.cleaners.rules import RULESET
 from fanwen.cleaners.split import Part, Titles, core_of, ends_with_genre, open_headings, split, titles
 from fanwen.cleaners.trace import Change, Hits, Trace
-from fanwen.cleaners.types import Claims, Cleaned, Document, ExtractHints, Page, Piece, Reject, Span
+from fanwen.cleaners.types import Cleaned, Document, ExtractHints, Page, Piece, Reject, Span
 
 __all__ = ["RULESET", "Traced", "clean_document", "page_from_file", "trace_document"]
 
@@ -372,7 +373,8 @@ def _piece(
     spoken = language.detect(text)
     if spoken not in ("zh", "und"):
         flags.add("not_chinese")
-    kind = genre.classify(text, part.title, names.full[0] if names.full else None, document.claims.category)
+    category = document.claims.category.value if document.claims.category else None
+    kind = genre.classify(text, part.title, names.full[0] if names.full else None, category)
     before = len(re.sub(r"\n{2,}", "\n", trace.text[:begin].translate(_MARKS)).lstrip("\n"))
     return Piece(
         index=index,
@@ -420,32 +422,3 @@ def breaks_off(text: str) -> bool:
         return True
     longer = [line for line in lines[:-1] if len(line) >= 30]
     return sum(line.strip()[-1] in _TERMINAL for line in longer) * 5 >= len(longer) * 4
-
-
-# -- claims -----------------------------------------------------------------------------------------
-
-_CLAIMS = {
-    "published": re.compile(
-        r"(?:发布|更新|上传|发表|添加|發布|發佈)?(?:时间|日期|時間|于|於)\s*[:：]?\s*((?:19|20)\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?(?:\s+\d{1,2}:\d{2}(?::\d{2})?)?)"
-    ),
-    "author": re.compile(
-        r"(?:作者|撰稿人?|投稿人?|上传人|编辑|責任編輯|编辑者)\s*[:：]\s*([^\s　|/:：]{1,20})"
-    ),
-    "source": re.compile(r"(?:文章)?(?:来源|來源|出处|出處)(?:于|於)?\s*[:：]\s*([^\s　|]{1,40})"),
-    "rights": re.compile(
-        r"([^。\n]{0,60}(?:版权|版權|转载|轉載|侵权|侵權|著作权|未经允许|未經允許)[^。\n]{0,120})"
-    ),
-    "category": re.compile(
-        r"(?:当前|现在|您的?|當前)?的?位置\s*[:：][^\n]*?[>＞»›]\s*([^>＞»›\n]{2,16}?)\s*[>＞»›]\s*[^>＞»›\n]*$"
-    ),
-}
-
-
-def read_claims(lines: Sequence[str]) -> Claims:
-    """What the page says about the document, verbatim: date, author, source, rights, category."""
-    values: dict[str, str | None] = {}
-    for name, pattern in _CLAIMS.items():
-        values[name] = next(
-            (m[1].strip() for line in lines if len(line) <= 300 and (m := pattern.search(line))), None
-        )
-    return Claims(**values)

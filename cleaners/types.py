@@ -79,14 +79,27 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing that the page says about the document: ``line[begin:end]`` says ``value``.
+
+    ``line`` is the line of the page as extracted, before anything was removed or converted.
+    """
+
+    value: str
+    line: str
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
 class Claims:
     """What the page says about the document, verbatim and unchecked; None where it says nothing."""
 
-    published: str | None = None
-    author: str | None = None
-    source: str | None = None
-    rights: str | None = None
-    category: str | None = None
+    published: Claim | None = None
+    author: Claim | None = None
+    source: Claim | None = None
+    rights: Claim | None = None
+    category: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)

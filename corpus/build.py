@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
-from fanwen.cleaners.types import Cleaned, ExtractHints, Page, Piece
+from fanwen.cleaners.types import Claim, Claims, Cleaned, ExtractHints, Page, Piece
 from fanwen.corpus import dedup, search
 from fanwen.corpus.identity import digest, match, piece_id, text_hash
 from fanwen.corpus.store import Store, open_store, to_json
@@ -284,7 +284,7 @@ def _document_number(store: Store, document: ArchivedDocument) -> int:
 def _document_state(number: int, task: _Task, cleaned: Cleaned | None, facts: SiteFacts) -> DocumentState:
     archived = task.document
     found = cleaned.document if cleaned else None
-    claims = found.claims if found else None
+    claims = found.claims if found else Claims()
     basis, detail = _rights(archived, facts)
     return DocumentState(
         document=number,
@@ -311,11 +311,11 @@ def _document_state(number: int, task: _Task, cleaned: Cleaned | None, facts: Si
         title=found.title if found else None,
         declared_pieces=found.declared_pieces if found else None,
         found_pieces=len(cleaned.pieces) if cleaned else 0,
-        claimed_published=claims.published if claims else None,
-        claimed_author=claims.author if claims else None,
-        claimed_source=claims.source if claims else None,
-        claimed_rights=claims.rights if claims else None,
-        claimed_category=claims.category if claims else None,
+        claimed_published=_value(claims.published),
+        claimed_author=_value(claims.author),
+        claimed_source=_value(claims.source),
+        claimed_rights=_value(claims.rights),
+        claimed_category=_value(claims.category),
         consent=to_json([asdict(part.consent) for part in archived.parts]),
         rights_basis=basis,
         rights_detail=detail,
@@ -323,6 +323,10 @@ def _document_state(number: int, task: _Task, cleaned: Cleaned | None, facts: Si
         truncated=int(any(part.truncated for part in archived.parts)),
         missing_parts=int(archived.missing_parts),
     )
+
+
+def _value(claim: Claim | None) -> str | None:
+    return None if claim is None else claim.value
 
 
 def _rights(document: ArchivedDocument, facts: SiteFacts) -> tuple[str, str | None]:

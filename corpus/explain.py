@@ -406,7 +406,7 @@ def facts(explained: Explained) -> Iterator[tuple[str, str]]:
     for key in ("published", "author", "source", "rights", "category"):
         value = getattr(one.claims, key)
         if value:
-            yield f"claims {key}", value
+            yield f"claims {key}", value.value
     yield from _consent(one)
     if one.beside:
         start = " / ".join(one.beside)
