@@ -1,35 +1,29 @@
 """Everything on a page that is not a piece, by family.
 
 Pure functions from a simplified text to the changes that take boilerplate out: whole lines,
-phrases anywhere, walls (which leave a mark, so that the piece they cut is flagged), and the
-introduction that an editor wrote before the first piece. The patterns are in boilerplate.toml.
+phrases anywhere, and walls (which leave a mark, so that the piece they cut is flagged). An editor's
+introduction is left for splitting, which reads it. The patterns are in boilerplate.toml.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Sequence
 from functools import cache
 
 from fanwen.cleaners import nags, rules
 from fanwen.cleaners.damage import WALL_END, WALL_INSIDE
+from fanwen.cleaners.intro import presents
 from fanwen.cleaners.trace import Change
 
 _LONGEST_LINE = 400
 _HEAD_OF_TEXT = 900
-_STOPS = tuple("。！!~")
-_SENTENCE_END = re.compile(r"[。！？!?]+[”’」』）)]*|\n")
 _JAMMER = re.compile(r"(?=.{0,60}\d)(?:[!-~]{1,3} +){4,}[!-~]{1,4}")
 _BRACKETED = re.compile(r"【[^【】\n]{6,60}】|（[^（）\n]{6,60}）|\([^()\n]{6,60}\)|\[[^\[\]\n]{6,60}\]")
 _INNER_SENTENCE = re.compile(r"(?<=[。！？!?；;”])[^。！？!?；;\n]{6,80}[。！？!?~]+")
 # what follows the last full stop of a line
 _TAIL = re.compile(r"(?<=[。！？!?；;”])[ 　]*[^。！？!?；;\n]{4,60}(?=\n|$)")
 _PROSE = re.compile(r"[，。！？；,;!?]")
-_HEAD = re.compile(
-    r"[ 　]*(?:[一二三四五六七八九十]{1,3}[、.．]|[(（][一二三四五六七八九十\d]{1,3}[)）]"
-    r"|\d{1,2}[、.．](?!\d))"
-)
 
 
 def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
@@ -42,7 +36,7 @@ def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
         line = text[begin:end]
         rule = _line_rule(line, families, brands) if end - begin <= _LONGEST_LINE else None
         # an introduction may say how many pieces follow, and filler stands before it: splitting reads it
-        if rule == "boilerplate.nag" and begin < _HEAD_OF_TEXT and _introduces(line):
+        if rule in _SPOKEN and begin < _HEAD_OF_TEXT and presents(line):
             rule = None
         if rule is None:
             kept.append((begin, end))
@@ -57,6 +51,8 @@ def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
     return changes
 
 
+# Rules that take sentences in which a site speaks.
+_SPOKEN = frozenset(f"boilerplate.{name}" for name in ("nag", "editor_outro", "watermark"))
 # Rules behind whose lines nothing but the names of other pages may follow.
 _LIST_FOLLOWS = frozenset(
     f"boilerplate.{name}" for name in ("related", "viewer_labels", "neighbours", "editor_outro", "nag")
@@ -94,7 +90,7 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
             Change(m.start(), m.end(), "", "boilerplate.nag")
             for m in pattern.finditer(text)
             if nags.is_nag(m[0], kind, brands)
-            and not (m.start() < _HEAD_OF_TEXT and kind == "sentence" and nags.introduces(m[0]))
+            and not (m.start() < _HEAD_OF_TEXT and kind == "sentence" and presents(m[0]))
         ]
     return changes
 
@@ -129,54 +125,6 @@ def _hidden() -> tuple[re.Pattern[str], ...]:
 
 def _only_blank_follows(text: str, at: int) -> bool:
     return not text[at : at + 200].strip(" 　\n。.…)）")
-
-
-def intro_end(text: str, limit: int = 900) -> int:
-    """Where the editor's introduction at the beginning of ``text`` ends; 0 where there is none.
-
-    Sentences before the editor's own are generic filler about the genre and belong to it too.
-    """
-    head = text[:limit]
-    if len(text) > limit:
-        stop = head.rfind("\n")
-        head = head[: stop if stop > limit // 2 else limit]
-    ends = [m.end() for m in _SENTENCE_END.finditer(head)]
-    found = 0
-    for last in _introduces(head):
-        k = bisect_right(ends, max(last - 1, 0))
-        found = max(found, ends[k] if k < len(ends) else last)
-    at = 0
-    for end in ends[:8]:
-        if nags.introduces(head[at:end].strip()):
-            found = max(found, end)
-        at = end
-    return _with_followers(text, found)
-
-
-def _introduces(head: str) -> list[int]:
-    """Where the phrases end by which an editor introduces what follows."""
-    found = []
-    for rule in rules.family("boilerplate.toml", "intro"):
-        for m in rule.pattern.finditer(head) if rule.may_match(head) else ():
-            own = _HEAD.match(head[head.rfind("\n", 0, m.start()) + 1 : m.start() + 4])
-            late = rule.name.endswith("label") and m.start() > 80
-            if m.end() > m.start() and not own and not late:
-                found.append(m.end())
-    return found or ([len(head)] if head.endswith(_STOPS) and nags.introduces(head) else [])
-
-
-_FOLLOWER = re.compile(
-    r"[ 　\n]*(?:(?:一起来|快来|来|让我们|下面|希望|欢迎|供|以下|仅供|更多|如果|感谢|记得|喜欢)"
-    r"[^。！!？?\n]{0,40}"
-    r"(?:看看|了解|参考|借鉴|阅读|帮助|喜欢|支持|关注|收藏|学习|如下|内容|欣赏|分享|朋友)[^。！!？?\n]{0,14}[。！!？?~]+)"
-)
-
-
-def _with_followers(text: str, end: int) -> int:
-    """Short sentences that still belong to the introduction: 一起来看看吧。"""
-    while end and (m := _FOLLOWER.match(text, end)) and "我" not in m[0]:
-        end = m.end()
-    return end
 
 
 def spans(text: str) -> list[tuple[int, int]]:

@@ -18,22 +18,6 @@ from typing import Any
 # Raised by hand whenever code changes what comes out for the same rule files.
 CODE_VERSION = "2"
 
-_FILES = (
-    "boilerplate.toml",
-    "extract.toml",
-    "gate.toml",
-    "genres.toml",
-    "headings.toml",
-    "layout.toml",
-    "levels.toml",
-    "lists.toml",
-    "names.toml",
-    "nags.toml",
-    "privacy.toml",
-    "quality.toml",
-    "script.toml",
-)
-
 # Chinese numerals one meets as ordinals, and what one of them looks like in a pattern.
 NUMERAL = r"(?:[0-9０-９]{1,3}|[一二三四五六七八九十百零〇]{1,4})"
 _DIGITS = {c: i for i, c in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
@@ -120,8 +104,9 @@ def numeral(text: str) -> int | None:
 
 def _version() -> str:
     digest = hashlib.sha256(CODE_VERSION.encode())
-    for name in _FILES:
-        digest.update((files("fanwen.cleaners") / "rules" / name).read_bytes())
+    folder = files("fanwen.cleaners") / "rules"
+    for name in sorted(one.name for one in folder.iterdir() if one.name.endswith(".toml")):
+        digest.update(name.encode() + b"\0" + (folder / name).read_bytes())
     return f"{CODE_VERSION}.{digest.hexdigest()[:12]}"
 
 

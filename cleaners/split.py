@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from fanwen.cleaners import genre, rules
-from fanwen.cleaners.boilerplate import intro_end, spans
+from fanwen.cleaners.boilerplate import spans
+from fanwen.cleaners.intro import intro_end
 from fanwen.cleaners.trace import Change
 
 _LONG_LINE = 300

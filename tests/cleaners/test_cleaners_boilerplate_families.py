@@ -9,6 +9,7 @@ from fanwen.cleaners import (
     boilerplate,
     damage,
 )
+from fanwen.cleaners.intro import intro_end
 from fanwen.cleaners.trace import apply
 
 TAKEN = [
@@ -154,6 +155,13 @@ INTROS = [
     "下面我给大家整理了一些总结范文，希望能够帮助到大家。",
     "山谷文稿网为您提供《年终总结》的范文，欢迎阅读！",
     "根据20__年7下面是小编为大家整理的总结，供大家参考。一起来看看吧。",
+    "总结是对一段工作的回顾。怎样写好一份总结呢？下面由小编带来街道工作总结，希望大家喜欢。",
+    "写总结离不开平时的积累。你想知道总结怎么写吗？这里分享一些街道个人年终总结，方便大家学习。",
+    "综治工作千头万绪，写好总结很重要。今天就给您找来一篇个人总结，看看别人是怎样写的吧！",
+    "下面是一篇街道综治办个人工作总结，请看。",
+    "引导语：街道是基层治理的基础。下文是某某范文站为大伙准备的个人总结，一块儿来瞧瞧吧。",
+    "岁末将至，又到了写总结的时候。你所见过的总结应该是什么样的？以下为个人工作总结，仅供参考，大家一起来看看吧。",
+    "劳动合同约定双方的权利。为方便大家签订，某某文秘特提供以下文本，可按需要修改。",
 ]
 
 NO_INTROS = [
@@ -164,15 +172,24 @@ NO_INTROS = [
     "为了给大家提供更好的服务，我们整理了全部档案。",
     "一年来，我整理了三百多份文件，为大家提供参考。",
     "本校园网站为师生提供服务，全年更新文章120篇。",
+    "今天，我很高兴能站在这里，和大家分享我的读书心得，希望对大家有所帮助。",
+    "这篇文章给了我很大的启发，文中的老人让人敬佩，我想把它推荐给大家。",
+    "本文以某小学为例，对留守儿童的阅读情况进行了整理和分析，希望能给同行一些参考。",
+    "老师说：“今天我们一起来写一篇作文，大家喜欢写什么就写什么。”",
+    "怎样写好粉笔字？这是我当老师以来一直在想的问题。",
+    "如何写好人民满意这份答卷？我们社区交出了自己的总结。",
+    "为方便大家了解本次活动的安排，现将有关事项整理如下。",
+    "亲爱的读者朋友，你们好：这里是校园广播站，今天为大家带来一篇散文，欢迎收听。",
+    "社区向广大居民发出以下倡议，希望大家响应。",
 ]
 
 
 @pytest.mark.parametrize("intro", INTROS)
 def test_introductions_end_where_the_text_begins(intro: str) -> None:
     text = f"{intro}\n{body(1)}"
-    assert text[boilerplate.intro_end(text) :].strip() == body(1)
+    assert text[intro_end(text) :].strip() == body(1)
 
 
 @pytest.mark.parametrize("line", NO_INTROS)
 def test_no_introductions(line: str) -> None:
-    assert boilerplate.intro_end(f"{line}\n{body(1)}") == 0
+    assert intro_end(f"{line}\n{body(1)}") == 0
