@@ -8,6 +8,7 @@ introduction is left for splitting, which reads it. The patterns are in boilerpl
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import cache
 
@@ -19,7 +20,9 @@ from fanwen.cleaners.trace import Change
 _LONGEST_LINE = 400
 _HEAD_OF_TEXT = 900
 _JAMMER = re.compile(r"(?=.{0,60}\d)(?:[!-~]{1,3} +){4,}[!-~]{1,4}")
-_BRACKETED = re.compile(r"【[^【】\n]{6,60}】|（[^（）\n]{6,60}）|\([^()\n]{6,60}\)|\[[^\[\]\n]{6,60}\]")
+_BRACKETED = re.compile(
+    r"[-—=~]{3,}[^-—=~\n]{4,40}[-—=~]{3,}|【[^【】\n]{6,60}】|（[^（）\n]{6,60}）|\([^()\n]{6,60}\)|\[[^\[\]\n]{6,60}\]"
+)
 _INNER_SENTENCE = re.compile(r"(?<=[。！？!?；;”])[^。！？!?；;\n]{6,80}[。！？!?~]+")
 # what follows the last full stop of a line
 _TAIL = re.compile(r"(?<=[。！？!?；;”])[ 　]*[^。！？!?；;\n]{4,60}(?=\n|$)")
@@ -28,27 +31,54 @@ _PROSE = re.compile(r"[，。！？；,;!?]")
 
 def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
     """Lines that belong to the page and not to the text, and the lists that follow them at the end."""
-    families = [rule for rule in rules.family("boilerplate.toml", "line") if rule.may_match(text)]
-    changes: list[Change] = []
-    kept: list[tuple[int, int]] = []
-    related_at: int | None = None
-    for begin, end in spans(text):
-        line = text[begin:end]
-        rule = _line_rule(line, families, brands) if end - begin <= _LONGEST_LINE else None
-        # an introduction may say how many pieces follow, and filler stands before it: splitting reads it
-        if rule in _SPOKEN and begin < _HEAD_OF_TEXT and presents(line):
-            rule = None
-        if rule is None:
-            kept.append((begin, end))
-            continue
-        changes.append(Change(begin, end, "", rule))
-        if rule in _LIST_FOLLOWS:
-            related_at = begin
+    found = spans(text)
+    taken = _line_rules(text, found, brands)
+    changes = [Change(*found[k], "", rule) for k, rule in sorted(taken.items())]
+    related_at = max((found[k][0] for k, rule in taken.items() if rule in _LIST_FOLLOWS), default=None)
     if related_at is not None:
-        tail = [(b, e) for b, e in kept if b > related_at]
+        tail = [span for k, span in enumerate(found) if span[0] > related_at and k not in taken]
         if tail and all(e - b <= 45 and not _PROSE.search(text, b, e) for b, e in tail):
             changes += [Change(b, e, "", "boilerplate.tail") for b, e in tail]
     return changes
+
+
+def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[str]) -> dict[int, str]:
+    """The rule that takes each line, by the line's number; the first one in the order of the file."""
+    taken: dict[int, str] = {}
+    begins = [begin for begin, _ in found]
+    short = [k for k, (begin, end) in enumerate(found) if end - begin <= _LONGEST_LINE]
+    for k in short:
+        if _JAMMER.fullmatch(text, *found[k]):
+            taken[k] = "boilerplate.jammer"
+    for rule in rules.family("boilerplate.toml", "line"):
+        holders = short if not rule.cues else sorted(_holders(text, rule.cues, begins).intersection(short))
+        for k in holders:
+            if k not in taken and rule.pattern.fullmatch(text, *found[k]):
+                taken[k] = rule.name
+    addressed = {bisect_right(begins, at) - 1 for at in nags.places(text, brands)}
+    for k in short:
+        line = text[slice(*found[k])]
+        if k not in taken and nags.is_ornament(line):
+            taken[k] = "boilerplate.ornament"
+        elif (
+            k not in taken and (k in addressed or nags.is_wrapped(line)) and nags.is_nag(line, "line", brands)
+        ):
+            taken[k] = "boilerplate.nag"
+        # an introduction may say how many pieces follow, and filler stands before it: splitting reads it
+        if taken.get(k) in _SPOKEN and found[k][0] < _HEAD_OF_TEXT and presents(line):
+            del taken[k]
+    return taken
+
+
+def _holders(text: str, cues: Sequence[str], begins: Sequence[int]) -> set[int]:
+    """The numbers of the lines in which one of ``cues`` stands."""
+    holders = set()
+    for cue in cues:
+        at = text.find(cue)
+        while at >= 0:
+            holders.add(bisect_right(begins, at) - 1)
+            at = text.find(cue, at + 1)
+    return holders
 
 
 # Rules that take sentences in which a site speaks.
@@ -57,17 +87,6 @@ _SPOKEN = frozenset(f"boilerplate.{name}" for name in ("nag", "editor_outro", "w
 _LIST_FOLLOWS = frozenset(
     f"boilerplate.{name}" for name in ("related", "viewer_labels", "neighbours", "editor_outro", "nag")
 )
-
-
-def _line_rule(line: str, families: list[rules.Rule], brands: Sequence[str]) -> str | None:
-    if _JAMMER.fullmatch(line):
-        return "boilerplate.jammer"
-    for rule in families:
-        if rule.may_match(line) and rule.pattern.fullmatch(line):
-            return rule.name
-    if nags.is_ornament(line):
-        return "boilerplate.ornament"
-    return "boilerplate.nag" if nags.is_nag(line, "line", brands) else None
 
 
 def site_lines(text: str, approved: Sequence[str]) -> list[Change]:
@@ -85,11 +104,13 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
         for m in rule.pattern.finditer(text)
         if m.end() > m.start()
     ]
+    places = nags.places(text, brands)
     for pattern, kind in ((_BRACKETED, "bracketed"), (_INNER_SENTENCE, "sentence"), (_TAIL, "sentence")):
         changes += [
             Change(m.start(), m.end(), "", "boilerplate.nag")
             for m in pattern.finditer(text)
-            if nags.is_nag(m[0], kind, brands)
+            if bisect_left(places, m.start()) < bisect_left(places, m.end())
+            and nags.is_nag(m[0], kind, brands)
             and not (m.start() < _HEAD_OF_TEXT and kind == "sentence" and presents(m[0]))
         ]
     return changes

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from fanwen.cleaners import nags, rules
+from fanwen.cleaners.rules import Words
 
 _REACH = 700
 _OWN_BEFORE = 300
@@ -51,7 +52,9 @@ def presents(sentence: str) -> bool:
     """Whether the site presents in ``sentence`` what follows: 下面为大家带来一篇工作总结，欢迎参考。"""
     if not _SHORTEST <= len(sentence) <= _LONGEST or _pattern("never").search(sentence):
         return False
-    spoken = [row for row, pattern in _words() if pattern.search(sentence)]
+    if not _voices().search(sentence):
+        return nags.introduces(sentence)
+    spoken = [row for row, words in _words() if words.search(sentence)]
     whole = all(any(row.get(part) for row in spoken) for part in ("voice", "thing", "act"))
     enough = sum(row["weight"] for row in spoken) >= rules.table("intro.toml")["least"]
     return (whole and enough) or nags.introduces(sentence)
@@ -95,5 +98,11 @@ def _pattern(key: str) -> re.Pattern[str]:
 
 
 @cache
-def _words() -> tuple[tuple[dict[str, Any], re.Pattern[str]], ...]:
-    return tuple((row, re.compile(rules.expand(row["pattern"]))) for row in rules.table("intro.toml")["word"])
+def _words() -> tuple[tuple[dict[str, Any], Words], ...]:
+    return tuple((row, Words(row["pattern"])) for row in rules.table("intro.toml")["word"])
+
+
+@cache
+def _voices() -> Words:
+    """Any word that says who speaks or points: most sentences hold none."""
+    return Words("|".join(row["pattern"] for row in rules.table("intro.toml")["word"] if row.get("voice")))

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from fanwen.cleaners import rules
+from fanwen.cleaners.rules import Words
 
 _LONGEST = 90
 _END_MARK = re.compile(r"[。！？!?；;，,…”’」』）)】》]$")
@@ -45,19 +46,33 @@ def brands(titles: Iterable[str], around: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def places(text: str, names: Sequence[str] = ()) -> list[int]:
+    """Where in ``text`` a word stands that addresses, or a name of the site: there alone a nag can be."""
+    found = _addressed().starts(text)
+    known = {part for name in names for part in (name, _kind().sub("", name)) if len(part) >= 2}
+    found += [m.start() for name in known for m in re.finditer(re.escape(name), text)]
+    return sorted(found)
+
+
+def is_wrapped(line: str) -> bool:
+    """Whether a line is a slogan between ornaments: ——范文在手，写作无忧——."""
+    m = _WRAPPED.fullmatch(line)
+    return m is not None and _is_slogan(m["inner"])
+
+
 def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
     """Whether the site speaks in ``line``, which stands in the text as a ``kind`` (a key of ``least``)."""
     if not 4 <= len(line) <= _LONGEST:
         return False
     least = rules.table("nags.toml")["least"]
-    if kind == "line" and (m := _WRAPPED.fullmatch(line)) and _is_slogan(m["inner"]):
+    if kind == "line" and is_wrapped(line):
         return True
     score, addressed = _named(line, names)
-    if not addressed and _addressed().search(line) is None:
+    if not addressed and not _addressed().search(line):
         return False
-    for row, pattern in _words():
+    for row, words in _words():
         # the names of texts say nothing about who speaks: 《……教师工作总结》
-        if pattern.search(line if row["weight"] > 0 else _title_like().sub("", line)):
+        if words.search(line if row["weight"] > 0 else _title_like().sub("", line)):
             score += row["weight"]
             addressed = addressed or row.get("addressed", False)
     wanted = least["bare"] if kind == "line" and not _END_MARK.search(line) else least[kind]
@@ -107,13 +122,12 @@ def _kind() -> re.Pattern[str]:
 
 
 @cache
-def _addressed() -> re.Pattern[str]:
+def _addressed() -> Words:
     """Any word that addresses: most lines of a text hold none."""
     rows = rules.table("nags.toml")["word"]
-    return re.compile("|".join(rules.expand(r["pattern"]) for r in rows if r.get("addressed")), re.IGNORECASE)
+    return Words("|".join(row["pattern"] for row in rows if row.get("addressed")))
 
 
 @cache
-def _words() -> tuple[tuple[dict[str, Any], re.Pattern[str]], ...]:
-    rows = rules.table("nags.toml")["word"]
-    return tuple((row, re.compile(rules.expand(row["pattern"]), re.IGNORECASE)) for row in rows)
+def _words() -> tuple[tuple[dict[str, Any], Words], ...]:
+    return tuple((row, Words(row["pattern"])) for row in rules.table("nags.toml")["word"])

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 # Raised by hand whenever code changes what comes out for the same rule files.
@@ -82,6 +83,65 @@ def expand(pattern: str) -> str:
     for key, members in table("lists.toml")["lists"].items():
         pattern = pattern.replace(f"<{key}>", "(?:" + "|".join(members) + ")")
     return pattern
+
+
+class Words:
+    """Many alternatives as one search: those that begin with a Chinese character are tried together,
+    which lets the regex engine skip all other characters, the rest one by one and without case."""
+
+    def __init__(self, pattern: str) -> None:
+        found = [one for part in _alternatives(expand(pattern)) for one in _unfolded(part)]
+        fast = [one for one in found if _HAN_FIRST.match(one)]
+        rest = [one for one in found if not _HAN_FIRST.match(one)]
+        self._parts = ([re.compile("|".join(fast))] if fast else []) + [
+            re.compile("|".join(rest), re.IGNORECASE)
+        ] * bool(rest)
+
+    def search(self, text: str) -> bool:
+        """Whether any of them stands in ``text``."""
+        return any(part.search(text) for part in self._parts)
+
+    def starts(self, text: str) -> list[int]:
+        """Where they begin in ``text``, in order."""
+        return sorted(m.start() for part in self._parts for m in part.finditer(text))
+
+
+_HAN_FIRST = re.compile("[㐀-鿿，。：￥¥0-9](?![?*{+])")
+_SET_FIRST = re.compile(r"(?:\[(?P<set>[^\]\\^-]+)\]|(?P<digit>\\d))(?![?*{+])")
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """The top-level alternatives of a pattern."""
+    return [pattern[a + 1 : b] for a, b in pairwise([-1, *_bars(pattern), len(pattern)])]
+
+
+def _bars(pattern: str) -> list[int]:
+    """Where ``|`` stands outside of groups and sets."""
+    return [i for i, depth in _depths(pattern) if pattern[i] == "|" and depth == 0]
+
+
+def _depths(pattern: str) -> Iterator[tuple[int, int]]:
+    """Every place of a pattern that is neither escaped nor in a set, and how many groups are open there."""
+    depth, i = 0, 0
+    while i < len(pattern):
+        if pattern[i] == "\\":
+            i += 2
+            continue
+        depth += {"(": 1, ")": -1}.get(pattern[i], 0)
+        yield i, depth
+        i = pattern.index("]", i + 2) + 1 if pattern[i] == "[" else i + 1
+
+
+def _unfolded(pattern: str) -> list[str]:
+    """``[本此]文`` as 本文 and 此文, ``(?:原|全)文`` as 原文 and 全文."""
+    if pattern.startswith("(?:"):
+        close = next(i for i, depth in _depths(pattern) if depth == 0)
+        inner, rest = pattern[3:close], pattern[close + 1 :]
+        if rest[:1] not in ("?", "*", "+", "{") or not rest:
+            return [one for part in _alternatives(inner) for one in _unfolded(part + rest)]
+    if m := _SET_FIRST.match(pattern):
+        return [c + pattern[m.end() :] for c in (m["set"] or "0123456789")]
+    return [pattern]
 
 
 def numeral(text: str) -> int | None:
