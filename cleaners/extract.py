@@ -261,7 +261,7 @@ def _twins(element: Any) -> list[Any]:
         return e.tag, re.sub(r"\d+", "0", e.get("class") or "")
 
     parent = element.getparent()
-    if parent is None or not element.get("class") or element.tag not in ("div", "section", "article"):
+    if parent is None or not element.get("class") or element.tag not in ("div", "section", "article", "p"):
         return []
     return [e for e in parent if e is not element and kind(e) == kind(element)]
 
@@ -297,6 +297,9 @@ def _cut_furniture(body: Any) -> None:
         if named or element.tag in _FURNITURE:
             size = sizes[element]
             mostly = element.tag in _FURNITURE or linked[element] * 3 >= size or size < 400
+            # a name on many neighbours is a paragraph's, however it sounds: generated names may say nav
+            if linked[element] * 2 < size and len(_twins(element)) >= 2:
+                continue
             if size < 0.25 * max(1, sizes[body]) and mostly:
                 drop(element)
 

@@ -20,7 +20,7 @@ from fanwen.cleaners import layout, rules
 from fanwen.cleaners.audit import replay
 from fanwen.cleaners.boilerplate import spans
 from fanwen.cleaners.pipeline import RULESET, Traced
-from fanwen.cleaners.split import ends_with_genre, titles
+from fanwen.cleaners.titles import ends_with_genre, titles
 
 MIN_PAGES = 5
 

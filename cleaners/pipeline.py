@@ -21,7 +21,8 @@ from fanwen.cleaners.decode import decode
 from fanwen.cleaners.extract import MAX_HTML, NO_HINTS, Extracted, ExtractError, TooLargeError, extract_html
 from fanwen.cleaners.extract_files import extract_docx, extract_pdf, extract_text
 from fanwen.cleaners.rules import RULESET
-from fanwen.cleaners.split import Part, Titles, core_of, ends_with_genre, open_headings, split, titles
+from fanwen.cleaners.split import Part, open_headings, split
+from fanwen.cleaners.titles import Titles, core_of, ends_with_genre, titles
 from fanwen.cleaners.trace import Change, Hits, Trace
 from fanwen.cleaners.types import Cleaned, Document, ExtractHints, Page, Piece, Reject, Span
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from cleaner_texts import body
 
-from fanwen.cleaners.split import core_of, split, titles
+from fanwen.cleaners.split import split
+from fanwen.cleaners.titles import core_of, titles
 from fanwen.cleaners.types import Cleaned
 
 
