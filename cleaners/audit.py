@@ -32,6 +32,7 @@ FAMILIES = {
 
 # Rules that stand in code; those in data files are named there.
 _IN_CODE = (
+    "boilerplate.fields",
     "boilerplate.jammer",
     "boilerplate.nag",
     "boilerplate.ornament",

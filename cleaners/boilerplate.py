@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from fanwen.cleaners import nags, rules
@@ -26,6 +26,7 @@ _BRACKETED = re.compile(
 _INNER_SENTENCE = re.compile(r"(?<=[。！？!?；;”])[^。！？!?；;\n]{6,80}[。！？!?~]+")
 # what follows the last full stop of a line
 _TAIL = re.compile(r"(?<=[。！？!?；;”])[ 　]*[^。！？!?；;\n]{4,60}(?=\n|$)")
+_STOP = re.compile(r"[。！？；!?;]")
 _PROSE = re.compile(r"[，。！？；,;!?]")
 
 
@@ -34,12 +35,31 @@ def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
     found = spans(text)
     taken = _line_rules(text, found, brands)
     changes = [Change(*found[k], "", rule) for k, rule in sorted(taken.items())]
-    related_at = max((found[k][0] for k, rule in taken.items() if rule in _LIST_FOLLOWS), default=None)
-    if related_at is not None:
-        tail = [span for k, span in enumerate(found) if span[0] > related_at and k not in taken]
-        if tail and all(e - b <= 45 and not _PROSE.search(text, b, e) for b, e in tail):
-            changes += [Change(b, e, "", "boilerplate.tail") for b, e in tail]
-    return changes
+    return changes + _tail(text, found, taken)
+
+
+def _tail(text: str, found: Sequence[tuple[int, int]], taken: Mapping[int, str]) -> list[Change]:
+    """What follows the label of a list or of the visitors' comments, to the end of the page."""
+    for k, rule in sorted(taken.items()):
+        rest = [span for j, span in enumerate(found) if j > k and j not in taken]
+        size = sum(e - b for b, e in rest)
+        spoken = rule == "boilerplate.comments" and size * 2 < found[k][0] and found[k][0] > 200
+        listed = rule in _LIST_FOLLOWS and all(_is_listing(text[b:e]) for b, e in rest)
+        if rest and (spoken or listed):
+            return [Change(b, e, "", "boilerplate.tail") for b, e in rest]
+    return []
+
+
+def _is_listing(line: str) -> bool:
+    """Whether a line only names other texts: short and without punctuation, or a row of several names."""
+    if len(line) <= 45:
+        return not _PROSE.search(line)
+    return not _STOP.search(line) and len(_named_text().findall(line)) >= 3
+
+
+@cache
+def _named_text() -> re.Pattern[str]:
+    return re.compile(rules.genre_word())
 
 
 def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[str]) -> dict[int, str]:
@@ -55,6 +75,9 @@ def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[st
         for k in holders:
             if k not in taken and rule.pattern.fullmatch(text, *found[k]):
                 taken[k] = rule.name
+    for k in _holders(text, rules.table("boilerplate.toml")["fields"]["cues"], begins).intersection(short):
+        if k not in taken and _is_byline(text[slice(*found[k])]):
+            taken[k] = "boilerplate.fields"
     addressed = {bisect_right(begins, at) - 1 for at in nags.places(text, brands)}
     for k in short:
         line = text[slice(*found[k])]
@@ -68,6 +91,28 @@ def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[st
         if taken.get(k) in _SPOKEN and found[k][0] < _HEAD_OF_TEXT and presents(line):
             del taken[k]
     return taken
+
+
+def _is_byline(line: str) -> bool:
+    """Whether a line is made of two or more fields of a byline: 上传：某人 · 2022-10-24 · 3 次下载."""
+    if len(line) > 160:
+        return False
+    rest, fields = _field().subn("", line)
+    return fields >= 2 and len(_WORD.findall(rest)) <= 8
+
+
+_WORD = re.compile(r"[一-龥A-Za-z0-9]")
+
+
+@cache
+def _field() -> re.Pattern[str]:
+    return re.compile(rules.expand(rules.table("boilerplate.toml")["fields"]["one"]))
+
+
+@cache
+def _fields() -> re.Pattern[str]:
+    """Several fields that run into the text behind them."""
+    return re.compile(rf"(?:{_field().pattern}[ 　|｜/·]{{0,4}}){{2,}}")
 
 
 def _holders(text: str, cues: Sequence[str], begins: Sequence[int]) -> set[int]:
@@ -85,7 +130,8 @@ def _holders(text: str, cues: Sequence[str], begins: Sequence[int]) -> set[int]:
 _SPOKEN = frozenset(f"boilerplate.{name}" for name in ("nag", "editor_outro", "watermark"))
 # Rules behind whose lines nothing but the names of other pages may follow.
 _LIST_FOLLOWS = frozenset(
-    f"boilerplate.{name}" for name in ("related", "viewer_labels", "neighbours", "editor_outro", "nag")
+    f"boilerplate.{name}"
+    for name in ("related", "related_label", "viewer_labels", "neighbours", "editor_outro", "nag")
 )
 
 
@@ -103,6 +149,13 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
         if rule.may_match(text)
         for m in rule.pattern.finditer(text)
         if m.end() > m.start()
+    ]
+    changes += [
+        Change(
+            m.start(), m.end(), "\n" if text[m.start() - 1 : m.start()].strip() else "", "boilerplate.fields"
+        )
+        for m in _fields().finditer(text[:_HEAD_OF_TEXT])
+        if m.start() < 200
     ]
     places = nags.places(text, brands)
     for pattern, kind in ((_BRACKETED, "bracketed"), (_INNER_SENTENCE, "sentence"), (_TAIL, "sentence")):
@@ -129,19 +182,44 @@ def walls(text: str) -> list[Change]:
             inside = rule.name.endswith("inside")
             mark = WALL_INSIDE if inside and not _only_blank_follows(text, m.end()) else WALL_END
             changes.append(Change(begin, m.end(), mark, f"wall.{'inside' if inside else 'end'}"))
-    span, *groups = _hidden()
-    for m in span.finditer(text):
-        if sum(group.search(m["b"]) is not None for group in groups) >= 2 and groups[1].search(m["b"]):
-            inside = not _only_blank_follows(text, m.end())
+    amount, hiding, price = (_hidden(key) for key in ("amount", "hiding", "price"))
+    for m in hiding.finditer(text):
+        found = _hidden_brackets(text, m) or _hidden_line(text, m, changes)
+        if found and (amount.search(text, *found) or price.search(text, *found)):
+            inside = not _only_blank_follows(text, found[1])
             mark, name = (WALL_INSIDE, "wall.inside") if inside else (WALL_END, "wall.end")
-            changes.append(Change(m.start(), m.end(), mark, name))
+            before = _DOTS.search(text, max(0, found[0] - 12), found[0])
+            changes.append(Change(before.start() if before else found[0], found[1], mark, name))
     return changes
 
 
+def _hidden_brackets(text: str, word: re.Match[str]) -> tuple[int, int] | None:
+    """The brackets in which a word for hiding stands, with the dots around them."""
+    begin = max(text.rfind("\n", 0, word.start()) + 1, word.start() - 100)
+    for m in _hidden("span").finditer(text, begin, word.end() + 100):
+        if m.start("b") <= word.start() and word.end() <= m.end("b"):
+            return m.span()
+    return None
+
+
+def _hidden_line(text: str, word: re.Match[str], walls: Sequence[Change]) -> tuple[int, int] | None:
+    """The line in which a word for hiding stands, where it says nothing else and holds no other wall."""
+    begin = text.rfind("\n", 0, word.start()) + 1
+    end = text.find("\n", word.end())
+    end = len(text) if end < 0 else end
+    line = text[begin:end]
+    if not 6 <= len(line.strip(" 　")) <= 60 or _OWN.search(line) or not _hidden("sure").search(line):
+        return None
+    return None if any(begin < wall.end and wall.begin < end for wall in walls) else (begin, end)
+
+
+_DOTS = re.compile(r"[.…]{2,}[ 　\n]*$")
+_OWN = re.compile(r"我|本人|[”“]|^[ 　]*(?:\d{1,2}|[一二三四五六七八九十]{1,3})[、.．]")
+
+
 @cache
-def _hidden() -> tuple[re.Pattern[str], ...]:
-    table = rules.table("boilerplate.toml")["hidden"]
-    return tuple(re.compile(table[key]) for key in ("span", "amount", "hiding", "price"))
+def _hidden(key: str) -> re.Pattern[str]:
+    return re.compile(str(rules.table("boilerplate.toml")["hidden"][key]))
 
 
 def _only_blank_follows(text: str, at: int) -> bool:

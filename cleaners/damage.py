@@ -32,6 +32,7 @@ _ESCAPED = re.compile(r"\\+([\\`*_{}\[\]()#+.!~>-])")
 _DASHED = re.compile(
     r"^([ 　]*)[-*+•·●◆■▪]\s+(?=(?:\d{1,2}|[一二三四五六七八九十]{1,3})[、.．]|[(（])", re.MULTILINE
 )
+_BULLET = re.compile(r"^([ 　]*)[-*+] +(?=[㐀-鿿“《])", re.MULTILINE)
 _SUP = re.compile(r"<sup>\s*([23])\s*</sup>", re.IGNORECASE)
 _TAG = re.compile(
     r"</?(?:p|div|span|strong|b|em|i|u|font|center|h[1-6]|ul|ol|li|a|table|tbody|tr|td|th|sub|sup|section)(?:\s[^<>\n]{0,200})?/?>",
@@ -53,11 +54,12 @@ _ENTITIES = {
     "middot": "·",
 }
 _BOLD = re.compile(
-    r"^([ 　]*(?:\d{1,2}[.、]\s*)?)(\*\*|__)([^*_\n]{1,60}?)\2(?=[:：]?\s*$|[:：]|\s|(?<=[:：]\2))",
+    r"^([ 　]*(?:\d{1,2}[.、]\s*)?)(\*\*|__)([^*_\n]{1,60}?)\2(?=[:：]?\s*$|[:：]|\s|(?<=[:：。！？]\2))",
     re.MULTILINE,
 )
 _AFTER_DE = re.compile(r"(?<=的)[`'´‘’ˊˋ′‵ʹ](?=[㐀-鿿\d，。、；：“《（,.;:!！?？])")
 _BACKTICK = re.compile(r"(?<=[㐀-鿿，。、；：”）])[`´ˊˋ‵]{1,3}(?=[㐀-鿿“（\d，。])")
+_PAIRED = re.compile(r"‘[^‘’\n]{1,24}’")
 _QUOTE = re.compile(r"(?<=[㐀-鿿，。、])['‘’]|['‘’](?=[㐀-鿿])")
 
 
@@ -95,6 +97,9 @@ def markup(text: str) -> list[Change]:
             if re.search(r"[㐀-鿿]", m[3]) and not m[3].startswith((" ", "年", "月")):
                 changes.append(Change(m.start(2), m.end(2), "", "markup.bold"))
                 changes.append(Change(m.end(3), m.end(3) + len(m[2]), "", "markup.bold"))
+    if any(change.rule in ("markup.heading", "markup.bold") for change in changes):
+        bullets = list(_BULLET.finditer(text))
+        changes += [Change(m.end(1), m.end(), "", "markup.bullet") for m in bullets if len(bullets) >= 2]
     return changes
 
 
@@ -152,7 +157,7 @@ def anticopy(text: str) -> list[Change]:
     changes: list[Change] = []
     if any(mark in text for mark in "`´ˊˋ‵"):
         changes += [Change(m.start(), m.end(), "", "damage.anticopy") for m in _BACKTICK.finditer(text)]
-    quotes = [m for m in _AFTER_DE.finditer(text) if m[0] in "'‘’′ʹ"]
+    quotes = [m for m in _AFTER_DE.finditer(text) if m[0] in "'‘’′ʹ" and not _PAIRED.match(text, m.start())]
     if quotes and len(quotes) * 5 >= 4 * sum(1 for _ in _QUOTE.finditer(text)):
         changes += [Change(m.start(), m.end(), "", "damage.anticopy") for m in quotes]
     return changes
@@ -184,6 +189,16 @@ def pinyin(text: str) -> list[Change]:
         if is_traditional(m[1]) or simplified_of(m[1])
     ]
     return changes
+
+
+def replaced_words(text: str) -> list[Change]:
+    """Words that a site's own search and replace broke: 咨询题 for 问题. Only what is no word at all."""
+    return [
+        Change(m.start(), m.end(), rule.after, rule.name)
+        for rule in rules.family("damage.toml", "replaced")
+        if rule.may_match(text)
+        for m in rule.pattern.finditer(text)
+    ]
 
 
 def is_damaged(text: str) -> bool:

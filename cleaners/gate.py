@@ -76,7 +76,7 @@ def _leads(text: str) -> str:
     """What was seen where the text is made of the beginnings of other pages' texts."""
     (row,) = rules.table("gate.toml")["leads"]
     found = len(_family("leads")[0].findall(text))
-    long = sum(len(line) >= 12 for line in text.split("\n"))
+    long = sum(len(line) >= 25 for line in text.split("\n"))
     return (
         f"{found} of {long} lines break off" if found >= row["least"] and found >= row["share"] * long else ""
     )

@@ -11,8 +11,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 
-from fanwen.cleaners import genre, rules
+from fanwen.cleaners import genre, letters, rules
 from fanwen.cleaners.boilerplate import spans
 from fanwen.cleaners.intro import intro_end
 from fanwen.cleaners.titles import Titles, clean_title, count_in, ends_with_genre, fold, genre_end, is_known
@@ -45,8 +46,18 @@ def line_marks(text: str, names: Titles) -> list[Mark]:
                 marks.append(mark)
                 break
         else:
-            marks += _title_number(line, begin, end, names)
+            marks += _bare(line, begin, end) or _title_number(line, begin, end, names)
     return marks
+
+
+_BARE = re.compile(rf"[【\[(（〔第]?[ 　]*(?P<n>{rules.NUMERAL})[ 　]*[】\])）〕、.．:：]?")
+
+
+def _bare(line: str, begin: int, end: int) -> list[Mark]:
+    """A line that is nothing but a numeral: （一）."""
+    m = _BARE.fullmatch(line) if end - begin <= 8 else None
+    number = rules.numeral(unicodedata.normalize("NFKC", m["n"])) if m else None
+    return [Mark(begin, end, number, None, "bare", False)] if number and number <= 60 else []
 
 
 def _line_mark(text: str, line: str, begin: int, end: int, rule: rules.Rule, names: Titles) -> Mark | None:
@@ -144,6 +155,10 @@ def _title_number(line: str, begin: int, end: int, names: Titles) -> list[Mark]:
         m = re.match(rf"(?:范文|模板|参考)?[ 　]*(?:共|之)?[(（]?(?P<n>{rules.NUMERAL})[)）]?", rest)
         if m is None:
             continue
+        title, used = _subtitle(rest[m.end() :], end - begin <= len(line), names)
+        if title is not None and used is not None and not m["n"].isdecimal():
+            number = rules.numeral(m["n"])
+            return [Mark(begin, end, number, title, "title_number", True)] if number else []
         after = rest[m.end() :].strip(" 　:：")
         options = _ordinals(m["n"])
         if (
@@ -205,35 +220,50 @@ def _ordinals(digits: str) -> list[tuple[int, int]]:
 def title_lines(text: str, names: Titles, emphasised: frozenset[str], declared: int | None) -> list[Mark]:
     """Compilations without ordinals: each piece begins with a title line of its own.
 
-    The number that the page declares must be met: exactly by numbered titles (（二）《草房子》读后感)
-    and by lines that only stand out, nearly by lines that name a genre.
+    The number that the page declares must be met: exactly by numbered titles (（二）《草房子》读后感),
+    by lines that only stand out and by lines that are merely short, nearly by lines that name a genre.
     """
     if declared is None:
         return []
-    numbered: list[_Title] = []
-    strong: list[_Title] = []
-    named: list[_Title] = []
-    for begin, end in spans(text):
+    found = _candidates(text, emphasised)
+    both = [title for title in found["named"] if title in found["strong"]]
+    chosen = ((both, False), (found["numbered"], True), (found["strong"], True), (found["named"], False))
+    for titles, exactly in (*chosen, (found["short"], True)):
+        marks = _titled(text, titles, names)
+        if len(marks) == declared or (not exactly and 2 <= len(marks) <= declared <= 2 * len(marks)):
+            return marks
+    # fewer than the page declares, but all of the kind that its title names
+    kind = genre.by_title(names.core or "")
+    alike = [title for title in found["named"] if kind and (genre.by_title(title[2]) or ("",))[0] == kind[0]]
+    marks = _titled(text, alike, names)
+    return marks if len(marks) == len(alike) and 3 <= len(marks) <= declared else []
+
+
+def _candidates(text: str, emphasised: frozenset[str]) -> dict[str, list[_Title]]:
+    """Lines that may be titles, by what speaks for them."""
+    found: dict[str, list[_Title]] = {"numbered": [], "strong": [], "named": [], "short": []}
+    lines = spans(text)
+    for (begin, end), after in zip_longest(lines, lines[1:]):
         line = text[begin:end]
         m = _NUMBERED.match(line)
         name = line[m.end() :] if m else line
         if not 0 < len(name) <= 40 or re.search(r"[。！？!?；;，,：:]$", name):
             continue
+        title = (begin, end, name)
         if m:
-            numbered += [(begin, end, name)] if ends_with_genre(name) or "《" in name else []
+            found["numbered"] += [title] if ends_with_genre(name) or "《" in name else []
             continue
-        strong += [(begin, end, name)] if line in emphasised else []
-        named += [(begin, end, name)] if ends_with_genre(name) else []
-    both = [title for title in named if title in strong]
-    for chosen, exactly in ((both, False), (numbered, True), (strong, True), (named, False)):
-        marks = _titled(text, chosen, names)
-        if len(marks) == declared or (not exactly and 2 <= len(marks) <= declared <= 2 * len(marks)):
-            return marks
-    # fewer than the page declares, but all of the kind that its title names
-    kind = genre.by_title(names.core or "")
-    alike = [title for title in named if kind and (genre.by_title(title[2]) or ("",))[0] == kind[0]]
-    marks = _titled(text, alike, names)
-    return marks if len(marks) == len(alike) and 3 <= len(marks) <= declared else []
+        found["strong"] += [title] if line in emphasised else []
+        found["named"] += [title] if ends_with_genre(name) else []
+        found["short"] += [title] if after and _is_title_above(line, text[slice(*after)]) else []
+    return found
+
+
+def _is_title_above(line: str, after: str) -> bool:
+    """Whether a line without punctuation may be the title of the running text or letter below it."""
+    plain = 2 <= len(line) <= 24 and not re.search(r"[，。；：,;:]|\d{4}|^此致|^敬礼", line)
+    begins = len(after) >= 12 and _SENTENCE.search(after) is not None
+    return plain and not letters.is_signature(line) and (begins or letters.is_salutation(after))
 
 
 def _titled(text: str, found: list[_Title], names: Titles) -> list[Mark]:

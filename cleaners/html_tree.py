@@ -32,6 +32,7 @@ _HIDDEN = re.compile(
     r"|opacity\s*:\s*0\s*(?:;|$)|(?:left|top|text-indent)\s*:\s*-\d{3,}(?:px|em)",
     re.IGNORECASE,
 )
+_PLACED = re.compile(r"(?:^|[;\s])top\s*:\s*-?[\d.]+|display\s*:\s*block", re.IGNORECASE)
 _JAMMER = re.compile(r"\bjammer\b", re.IGNORECASE)
 
 
@@ -158,7 +159,7 @@ class _Walk:
 
     def _enter(self, element: Any) -> None:
         tag = element.tag if isinstance(element.tag, str) else ""
-        if tag not in INLINE and not _is_data_cell(element, tag):
+        if _is_block(element, tag) and not _is_data_cell(element, tag):
             self._flush()
         self._in_link += tag == "a"
         self._in_bold += tag in _STRONG
@@ -172,7 +173,7 @@ class _Walk:
         tag = element.tag if isinstance(element.tag, str) else ""
         if _is_data_cell(element, tag) and element.getnext() is not None:
             self._buffer.append(" | ")
-        elif tag not in INLINE:
+        elif _is_block(element, tag):
             self._flush()
         self._in_link -= tag == "a"
         self._in_bold -= tag in _STRONG
@@ -215,6 +216,14 @@ class _Walk:
         self._buffer.clear()
         self._filled = False
         self._links = self._bold = 0
+
+
+def _is_block(element: Any, tag: str) -> bool:
+    """Whether an element stands on lines of its own: by its name, or because a viewer put it in its place."""
+    if tag not in INLINE:
+        return True
+    style = element.get("style")
+    return style is not None and _PLACED.search(style) is not None
 
 
 def _is_data_cell(element: Any, tag: str) -> bool:

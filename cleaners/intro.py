@@ -18,7 +18,7 @@ from fanwen.cleaners.rules import Words
 _REACH = 700
 _OWN_BEFORE = 300
 _SHORTEST, _LONGEST = 10, 260
-_SENTENCE = re.compile(r"[^。！？!?~\n]*(?:[。！？!?~]+[”’」』）)]*|\n|$)")
+_SENTENCE = re.compile(r"[^。！？!?~～\n]*(?:[。！？!?~～]+[”’」』）)]*|\n|$)")
 _OWN_VOICE = re.compile(r"我(?!们)|本人")
 _FOLLOWER = re.compile(
     r"[ 　\n]*(?:(?:一起来|一块儿?来|快来|来|让我们|下面|希望|欢迎|供|以下|仅供|更多|如果|感谢|记得|喜欢)"

@@ -255,13 +255,17 @@ def unwrap(text: str) -> list[Change]:
     width, widths, _ = max(measured, key=lambda m: m[2])
     if width is None:
         return []
-    full = [w >= width - 5 for w in widths]
+    # a line that ends inside a sentence was broken even if its lost indent makes it look shorter
+    inside = [text[end - 1] not in _TERMINAL + _CLOSING for _, end in found]
+    full = [w >= width - (8 if open_ else 5) for w, open_ in zip(widths, inside, strict=True)]
     indent = [_indented(text, b) for b, _ in found]
     by_indent = sum(indent) >= 3 and sum(f and not indent[k + 1] for k, f in enumerate(full[:-1])) >= 3
     changes = []
     for k in range(len(found) - 1):
         (_, end), (begin, stop) = found[k], found[k + 1]
-        if not full[k] or indent[k + 1] or not _continues(text, found[k], (begin, stop), by_indent):
+        if not full[k] or indent[k + 1]:
+            continue
+        if not _continues(text, found[k], (begin, stop), by_indent, full[k + 1]):
             continue
         glue = (
             " "
@@ -275,13 +279,15 @@ def unwrap(text: str) -> list[Change]:
     return changes
 
 
-def _continues(text: str, line: tuple[int, int], after: tuple[int, int], by_indent: bool) -> bool:
+def _continues(
+    text: str, line: tuple[int, int], after: tuple[int, int], by_indent: bool, after_is_full: bool
+) -> bool:
     end, begin = line[1], after[0]
     last = text[end - 1]
     inside = last not in _TERMINAL + _CLOSING
     if text.count("\n", end, begin) > 1 and not inside:
         return False
-    if not inside and after[1] - begin <= 40 and text[after[1] - 1] not in _TERMINAL + _CLOSING:
+    if not (inside or after_is_full) and text[after[1] - 1] not in _TERMINAL + _CLOSING:
         return False  # a title, a signature, a heading: the paragraph above is over
     if _PIECE_HEADING.fullmatch(text, begin, after[1]):
         return False

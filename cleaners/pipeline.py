@@ -22,7 +22,7 @@ from fanwen.cleaners.extract import MAX_HTML, NO_HINTS, Extracted, ExtractError,
 from fanwen.cleaners.extract_files import extract_docx, extract_pdf, extract_text
 from fanwen.cleaners.rules import RULESET
 from fanwen.cleaners.split import Part, open_headings, split
-from fanwen.cleaners.titles import Titles, core_of, ends_with_genre, titles
+from fanwen.cleaners.titles import Titles, core_of, ends_with_genre, is_name, titles
 from fanwen.cleaners.trace import Change, Hits, Trace
 from fanwen.cleaners.types import Cleaned, Document, ExtractHints, Page, Piece, Reject, Span
 
@@ -203,7 +203,8 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Trace
         trace.convert(found.text, f"script.{found.opencc}")
     names = titles(_given_titles(trace.text, reads, found.opencc is not None))
     around = [line for read in reads for line in read.extracted.furniture]
-    brands = nags.brands(_both_scripts(reads[0].extracted.titles), _both_scripts(around[:4] + around[-12:]))
+    edges = around or trace.text.split("\n")
+    brands = nags.brands(_both_scripts(reads[0].extracted.titles), _both_scripts(edges[:4] + edges[-12:]))
     traced = Traced(Cleaned(None), trace, (), names.full, tuple(around))
     damaged = any(read.lossy > 20 and read.lossy * 200 > len(read.extracted.text) for read in reads)
     document = Document(
@@ -252,6 +253,7 @@ def _repair(
 ) -> None:
     """Junk lines and phrases, then layout; phrases again, because wraps had hidden some."""
     stages: tuple[Callable[[str], list[Change]], ...] = (
+        damage.replaced_words,
         layout.furniture,
         layout.contents,
         boilerplate.walls,
@@ -293,7 +295,7 @@ def _emphasised(trace: Trace, reads: Sequence[_Read]) -> frozenset[str]:
 
 def _given_titles(text: str, reads: Sequence[_Read], convert: bool) -> list[str]:
     """The document's titles: from the page, else its first line that looks like one."""
-    given = list(reads[0].extracted.titles)
+    given = [title for title in reads[0].extracted.titles if is_name(title)]
     cleaned = []
     for title in given:
         small = Trace(title)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import letters, rules
 from fanwen.cleaners.headings import Mark, inline_marks, line_marks, title_lines
 from fanwen.cleaners.intro import intro_end
 from fanwen.cleaners.titles import Titles, core_of, fold
@@ -20,6 +20,7 @@ from fanwen.cleaners.trace import Change
 
 _LONG_PREAMBLE = 600
 _SHORT_BODY = 25
+_SHORT_PIECE = 120
 _MOST_MARKS = 600
 _MOST_TITLES = 12
 _SENTENCE = re.compile(r"[。！？!?；;]")
@@ -194,12 +195,45 @@ def _best(
     rule = None
     for family in sorted(found):
         chain = _chain(text, found[family])
+        if family == "bare" and not _are_pieces(text, chain, names, declared):
+            continue
         if len(chain) > len(best) or (len(chain) == len(best) and chain and chain[0].begin < best[0].begin):
             best, rule = chain, family
     if len(best) >= 2 or (len(best) == 1 and best[0].sure and (best[0].number == 1 or (declared or 0) > 1)):
-        return best, rule
-    lines = title_lines(text, names, emphasised, declared)
-    return (lines, "title_line") if lines else ([], None)
+        return _with_unnamed(text, best), rule
+    if lines := title_lines(text, names, emphasised, declared):
+        return lines, "title_line"
+    begins = [_body_start(text, 0, names), *letters.borders(text)]
+    if declared is not None and len(begins) == declared >= 2:
+        return [Mark(at, at, k + 1, None, "letter", True) for k, at in enumerate(begins)], "letter"
+    return [], None
+
+
+def _are_pieces(text: str, chain: Sequence[Mark], names: Titles, declared: int | None) -> bool:
+    """Whether bare numbers stand between pieces and not between the sections of one: the page promises
+    as many or a collection, or a letter begins below nearly each of them."""
+    if len(chain) < 2 or chain[0].number != 1:
+        return False
+    bodies = [
+        text[mark.body : after.begin if after else len(text)].strip()
+        for mark, after in zip(chain, [*chain[1:], None], strict=True)
+    ]
+    if min(map(len, bodies)) < _SHORT_PIECE:
+        return False
+    saluted = sum(letters.is_salutation(body.split("\n", 1)[0].strip(" 　")) for body in bodies)
+    return len(chain) == declared or names.collection or saluted * 3 >= 2 * len(chain)
+
+
+def _with_unnamed(text: str, marks: list[Mark]) -> list[Mark]:
+    """With pieces whose heading is missing: where the ordinals leave a gap and a letter begins in it."""
+    found: list[Mark] = []
+    for mark, after in zip(marks, [*marks[1:], None], strict=True):
+        found.append(mark)
+        missing = after.number - mark.number - 1 if after else 0
+        places = letters.borders(text, mark.body, after.begin) if after and missing > 0 else []
+        if len(places) == missing:
+            found += [Mark(at, at, mark.number + k + 1, None, "letter", True) for k, at in enumerate(places)]
+    return found
 
 
 def _chain(text: str, marks: list[Mark]) -> list[Mark]:
@@ -212,11 +246,22 @@ def _chain(text: str, marks: list[Mark]) -> list[Mark]:
         chain = [first]
         for mark in marks[k + 1 :]:
             step = mark.number - chain[-1].number
-            if mark.begin >= chain[-1].body and 1 <= step <= 3 and not _jumps(marks, chain[-1], mark):
+            if mark.begin < chain[-1].body:
+                continue
+            if step == 0 and _is_miscounted(text, marks, chain, mark):
+                chain.append(replace(mark, number=mark.number + 1))
+            elif 1 <= step <= 3 and not _jumps(marks, chain[-1], mark):
                 chain.append(mark)
         if len(chain) > len(best):
             best = chain
     return best
+
+
+def _is_miscounted(text: str, marks: list[Mark], chain: list[Mark], mark: Mark) -> bool:
+    """Whether an ordinal that comes a second time stands for the next one, which is missing: 1, 2, 2, 4."""
+    numbers = {m.number for m in marks if m.begin > mark.begin}
+    long = mark.begin - chain[-1].body >= _SHORT_PIECE
+    return long and mark.number + 1 not in numbers and (mark.number + 2 in numbers or mark.family == "bare")
 
 
 def _jumps(marks: list[Mark], last: Mark, mark: Mark) -> bool:

@@ -27,6 +27,11 @@ class Titles:
     declared: int | None
 
     @property
+    def collection(self) -> bool:
+        """Whether a title promises several pieces, be it without a number: 范文大全."""
+        return self.declared is not None or any(_collection().search(name) for name in self.full)
+
+    @property
     def core(self) -> str | None:
         return self.cores[0] if self.cores else None
 
@@ -37,8 +42,8 @@ def titles(given: Iterable[str]) -> Titles:
     cores: list[str] = []
     declared: int | None = None
     for title in given:
-        title = re.sub(r"\s+", " ", title).strip(" 　#")
-        if not title or len(title) > 120:
+        title = _byline().sub("", re.sub(r"\s+", " ", title)).strip(" 　#")
+        if not is_name(title):
             continue
         full.append(title)
         for variant in _variants(title):
@@ -77,6 +82,28 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
         re.compile(f"(?:{table['suffix']})$", flags),
         re.compile(f"(?:{table['praise']})$", flags),
     )
+
+
+def is_name(title: str) -> bool:
+    """Whether a title names anything: programs call a file that nobody named 新建 Microsoft Word 文档."""
+    return 0 < len(title) <= 120 and _nameless().fullmatch(title) is None
+
+
+@cache
+def _byline() -> re.Pattern[str]:
+    """What a heading drags along when the page sets its byline into it."""
+    return re.compile(rules.table("headings.toml")["byline"])
+
+
+@cache
+def _nameless() -> re.Pattern[str]:
+    """What programs call a file that nobody named."""
+    return re.compile(rules.table("headings.toml")["nameless"], re.IGNORECASE)
+
+
+@cache
+def _collection() -> re.Pattern[str]:
+    return re.compile(rules.table("headings.toml")["collection"])
 
 
 def core_of(title: str, *, praised: bool = False) -> str:

@@ -21,6 +21,7 @@ from scoring import Score, read_gold, score
 
 FOLDER = Path(__file__).parent
 FLOORS = FOLDER / "floors.toml"
+BATCHES = sorted(path.stem.removeprefix("index_") for path in FOLDER.glob("index_*.jsonl"))
 LOWER_IS_BETTER = ("wrong_splits", "wrong_incomplete", "leaks")
 
 
@@ -45,7 +46,7 @@ def worse(name: str, value: float, floor: float) -> bool:
     return value > floor if name in LOWER_IS_BETTER else value < floor
 
 
-@pytest.mark.parametrize("batch", ["a", "b", "c"])
+@pytest.mark.parametrize("batch", BATCHES)
 def test_no_figure_falls_below_its_floor(batch: str) -> None:
     floors = tomllib.loads(FLOORS.read_text(encoding="utf-8"))[batch]
     figures = batch_figures(batch)
@@ -70,7 +71,7 @@ def pin(reason: str | None) -> int:
     """Write the floors anew; refuses to lower one without a reason."""
     old = tomllib.loads(FLOORS.read_text(encoding="utf-8")) if FLOORS.exists() else {}
     text = FLOORS.read_text(encoding="utf-8").split("\n[", 1)[0] if old else "# pinned by test_eval_floors.py"
-    new = {batch: batch_figures(batch) for batch in ("a", "b", "c")}
+    new = {batch: batch_figures(batch) for batch in BATCHES}
     lowered = [
         f"{batch}.{name} {old[batch][name]} → {value}"
         for batch, figures in new.items()
@@ -90,7 +91,7 @@ def pin(reason: str | None) -> int:
 
 
 def show() -> None:
-    for batch in ("a", "b", "c"):
+    for batch in BATCHES:
         for row in batch_rows(batch):
             one = page_score(row)
             bad = {k: v for k, v in one.figures().items() if v != (0.0 if k in LOWER_IS_BETTER else 1.0)}
