@@ -34,6 +34,7 @@ FAMILIES = {
 _IN_CODE = (
     "boilerplate.fields",
     "boilerplate.jammer",
+    "boilerplate.linked",
     "boilerplate.nag",
     "boilerplate.ornament",
     "boilerplate.tail",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 from fanwen.cleaners import nags, rules
@@ -98,7 +98,7 @@ def _is_byline(line: str) -> bool:
     if len(line) > 160:
         return False
     rest, fields = _field().subn("", line)
-    return fields >= 2 and len(_WORD.findall(rest)) <= 8
+    return fields >= 2 and len(_WORD.findall(rest)) <= 4 * fields
 
 
 _WORD = re.compile(r"[一-龥A-Za-z0-9]")
@@ -167,6 +167,16 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
             and not (m.start() < _HEAD_OF_TEXT and kind == "sentence" and presents(m[0]))
         ]
     return changes
+
+
+def linked(text: str, names: Iterable[str], brands: Sequence[str] = ()) -> list[Change]:
+    """Links in the middle of a line that advertise; ``names`` are the texts of such links."""
+    return [
+        Change(m.start(), m.end(), "", "boilerplate.linked")
+        for name in sorted(names)
+        if nags.is_nag(name, "linked", brands)
+        for m in re.finditer(re.escape(name), text)
+    ]
 
 
 def walls(text: str) -> list[Change]:

@@ -70,7 +70,8 @@ class Extracted:
     """``text``: lines; ``emphasised``: lines that the page set as headings or wholly in bold.
 
     ``titles`` are what the page calls itself, best first; ``furniture`` are the lines around
-    the main text, read only for what they claim (date, author, source).
+    the main text, read only for what they claim (date, author, source). ``linked`` are the texts of
+    links inside longer lines of the main text.
     """
 
     text: str
@@ -79,6 +80,7 @@ class Extracted:
     emphasised: frozenset[str] = frozenset()
     furniture: tuple[str, ...] = ()
     links: Links = NO_LINKS
+    linked: frozenset[str] = frozenset()
 
 
 class ExtractError(Exception):
@@ -117,7 +119,8 @@ def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
         lines=len(lines),
     )
     furniture = tuple(line.text.strip(_EDGE) for line in page)
-    return Extracted("\n".join(texts), extractor, titles, frozenset(strong & shown), furniture, links)
+    linked = frozenset(name for line in lines for name in line.linked if len(name) + 2 < len(line.text))
+    return Extracted("\n".join(texts), extractor, titles, frozenset(strong & shown), furniture, links, linked)
 
 
 def _chosen(
@@ -133,12 +136,27 @@ def _chosen(
     lines = _density(tree, titles)
     if (found := han(lines)) < _FEW and han(viewer) > 3 * found:
         return viewer, "viewer"
+    if viewer and (rest := _rest(lines, viewer)):
+        return [*lines, *rest], "viewer"
     if found < _FEW or _missed(lines, page, titles) >= _MUCH:
         second = _trafilatura(tree)
         enough = _running(second) > 1.5 * _running(lines) if found < _FEW else han(second) > 0
         if enough and _missed(second, page, titles) < _MUCH:
             return second, "trafilatura"
     return lines, "density"
+
+
+def _rest(lines: Sequence[Line], viewer: Sequence[Line]) -> list[Line]:
+    """What a viewer's script holds of a text that breaks off on the page."""
+    prose = [line.text.strip(_EDGE) for line in lines if len(line.text) >= _PROSE]
+    if not prose or _FINISHED.search(prose[-1]):
+        return []
+    shown = "".join(prose)
+    rest = [line for line in viewer if line.text.strip(_EDGE)[:_PROSE] not in shown]
+    return rest if han(rest) >= _FEW else []
+
+
+_FINISHED = re.compile(r"[。！？!?；;：:…”’）)》]$")
 
 
 def _missed(lines: Sequence[Line], page: Sequence[Line], titles: tuple[str, ...]) -> float:
@@ -255,15 +273,28 @@ def _density(tree: Any, titles: tuple[str, ...]) -> list[Line]:
 
 
 def _twins(element: Any) -> list[Any]:
-    """The siblings of an element that have the same tag and class, numbers aside."""
-
-    def kind(e: Any) -> tuple[Any, str]:
-        return e.tag, re.sub(r"\d+", "0", e.get("class") or "")
-
+    """The siblings of an element that have the same tag and class, or one that counts on: page1, page2."""
     parent = element.getparent()
     if parent is None or not element.get("class") or element.tag not in ("div", "section", "article", "p"):
         return []
-    return [e for e in parent if e is not element and kind(e) == kind(element)]
+    name, number = _numbered(element)
+    found = []
+    for other in parent:
+        if other is not element and other.tag == element.tag:
+            its_name, its_number = _numbered(other)
+            if name == its_name and abs(number - its_number) < len(parent):
+                found.append(other)
+    return found
+
+
+def _numbered(element: Any) -> tuple[str, int]:
+    """Its class without digits, and the first number in it."""
+    name = element.get("class") or ""
+    found = _DIGITS.search(name)
+    return _DIGITS.sub("0", name), int(found[0]) if found else 0
+
+
+_DIGITS = re.compile(r"\d{1,6}")
 
 
 def _title_line(lines: Sequence[Line], titles: tuple[str, ...]) -> int | None:
@@ -313,7 +344,7 @@ def _without_lists(lines: list[Line]) -> list[Line]:
         j = i
         while j < len(lines) and lines[j].links * 10 >= len(lines[j].text.strip(_EDGE)) * 7:
             j += 1
-        if j - i >= 3:
+        if j - i >= 3 or (j > i and _word("labelled").match(lines[i].text.strip(_EDGE))):
             while kept and len(kept[-1].text) <= 24 and announces.search(kept[-1].text):
                 kept.pop()
         else:
@@ -337,8 +368,12 @@ def _titles(tree: Any, hints: ExtractHints) -> tuple[str, ...]:
         for element in _select(tree, selector)[:1]:
             found.append("".join(element.itertext()))
     ones = list(tree.iter("h1"))
+    late: list[str] = []
     if len(ones) == 1:
-        found.append("".join(ones[0].itertext()))
+        # a heading that is nothing but a link leads to the site's own page, whose name it is
+        linked = sum(len("".join(a.itertext()).strip()) for a in ones[0].iter("a"))
+        heading = "".join(ones[0].itertext())
+        (late if linked and linked >= len(heading.strip()) else found).append(heading)
     for meta in tree.iter("meta"):
         if (meta.get("property") or "").lower() == "og:title":
             found.append(meta.get("content") or "")
@@ -346,6 +381,7 @@ def _titles(tree: Any, hints: ExtractHints) -> tuple[str, ...]:
         if element.getparent() is not None and element.getparent().tag in ("head", "html", "body"):
             found.append("".join(element.itertext()))
             break
+    found += late
     clean = (_SPACES.sub(" ", BAD_CHARS.sub("", t)).strip(_EDGE)[:300] for t in found)
     return tuple(dict.fromkeys(t for t in clean if t))
 
@@ -375,7 +411,7 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.){40,})"', re.DOTALL)
 
 def _viewer_text(tree: Any) -> list[Line]:
     """Text that a viewer keeps as JSON in a script: its long strings with Chinese prose in them."""
-    lines: list[Line] = []
+    values: list[str] = []
     for script in tree.iter("script"):
         source = script.text or ""
         if len(source) < 200 or "ld+json" in (script.get("type") or ""):
@@ -386,11 +422,17 @@ def _viewer_text(tree: Any) -> list[Line]:
             except ValueError:
                 continue
             plain = _TAG.sub("", value) if "<" in value else value
-            if 2 * len(HAN.findall(plain)) < len(plain):
-                continue
-            if "<" in value and (inner := parse(BAD_CHARS.sub("", value))) is not None:
-                strip(inner)
-                lines += lines_of(inner)
-            else:
-                lines += [Line(part, 0, False, tree) for part in value.splitlines() if part.strip()]
+            if 2 * len(HAN.findall(plain)) >= len(plain):
+                values.append(value)
+    whole = [_TAG.sub("", value) for value in values]
+    lines: list[Line] = []
+    for k, (value, plain) in enumerate(zip(values, whole, strict=True)):
+        # a summary or a lead that the text itself begins with or holds
+        if any(plain[:_PROSE] in other and len(other) > len(plain) for other in whole[:k] + whole[k + 1 :]):
+            continue
+        if "<" in value and (inner := parse(BAD_CHARS.sub("", value))) is not None:
+            strip(inner)
+            lines += lines_of(inner)
+        else:
+            lines += [Line(part, 0, False, tree) for part in value.splitlines() if part.strip()]
     return lines

@@ -77,7 +77,8 @@ def _line_mark(text: str, line: str, begin: int, end: int, rule: rules.Rule, nam
     title, used = _subtitle(rest, whole, names)
     if used is None:
         # glued to the body: only behind the title, or with a head right after it
-        if not known and not re.match(r"[ 　]*[一1][、.．]", rest):
+        boxed = re.search(r"[【\[][ 　]*$", line[: m.start()]) is not None and re.match(r"[ 　]*[】\]]", rest)
+        if not known and not boxed and not re.match(r"[ 　]*[一1][、.．]", rest):
             return None
         used = len(rest) - len(rest.lstrip(" 　】])）:："))
     if title is None and pre:
@@ -262,8 +263,12 @@ def _candidates(text: str, emphasised: frozenset[str]) -> dict[str, list[_Title]
 def _is_title_above(line: str, after: str) -> bool:
     """Whether a line without punctuation may be the title of the running text or letter below it."""
     plain = 2 <= len(line) <= 24 and not re.search(r"[，。；：,;:]|\d{4}|^此致|^敬礼", line)
-    begins = len(after) >= 12 and _SENTENCE.search(after) is not None
-    return plain and not letters.is_signature(line) and (begins or letters.is_salutation(after))
+    return plain and not letters.is_signature(line) and (is_prose(after) or letters.is_salutation(after))
+
+
+def is_prose(line: str) -> bool:
+    """Whether a line is running text."""
+    return len(line) >= 12 and _SENTENCE.search(line) is not None
 
 
 def _titled(text: str, found: list[_Title], names: Titles) -> list[Mark]:

@@ -26,6 +26,7 @@ _STRONG = frozenset(_TAGS["strong"].split())
 _VERBATIM = frozenset(_TAGS["verbatim"].split())
 _BREAKS = frozenset(_TAGS["breaks"].split())
 _BLANK = " \n\t\r\xa0　"
+_AD_LABELS = frozenset(("广告", "廣告", "推广", "AD", "Ad", "赞助"))
 _WHITE = re.compile(r"[ \t\r\n]+")
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)"
@@ -38,12 +39,14 @@ _JAMMER = re.compile(r"\bjammer\b", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Line:
-    """One line of the page: its text, how much of it is link, whether it stands out, what holds it."""
+    """One line of the page: its text, how much of it is link, whether it stands out, what holds it,
+    and the texts of the links within it."""
 
     text: str
     links: int
     strong: bool
     owner: Any
+    linked: tuple[str, ...] = ()
 
     @property
     def is_link(self) -> bool:
@@ -84,16 +87,32 @@ def strip(tree: Any) -> None:
             drop(element)
         elif tag == "textarea":
             element.tag = "pre"
-        elif _JAMMER.search(element.get("class") or ""):
+        elif _JAMMER.search(element.get("class") or "") or (element.text in _AD_LABELS and not len(element)):
             drop(element)
         elif element.get("hidden") is not None or _HIDDEN.search(element.get("style") or ""):
             hidden.append(element)
     if hidden:
         sizes, _ = text_sizes(tree)
         for element in hidden:
-            # some pages hide the whole article until a script shows it
-            if sizes.get(element, 0) < 0.5 * sizes[tree]:
+            # some pages hide the whole article, or the rest of it, until a script shows it
+            if sizes.get(element, 0) < 0.5 * sizes[tree] and not _goes_on(element, sizes):
                 drop(element)
+
+
+def _goes_on(element: Any, sizes: dict[Any, int]) -> bool:
+    """Whether hidden text is the rest of the article: much prose, behind prose that everybody sees."""
+    parent, before = element.getparent(), element.getprevious()
+    if element.tag in INLINE or parent is None or before is None or sizes.get(element, 0) < _REST:
+        return False
+    prose = sum(len(_STOP.findall(text)) for text in element.itertext())
+    seen = sum(sizes.get(e, 0) for e in before.itersiblings(preceding=True)) + sizes.get(before, 0)
+    shown = sum(len(_STOP.findall(text)) for e in parent for text in e.itertext()) - prose
+    return prose >= 4 and shown >= 3 and seen >= _REST // 2
+
+
+# Characters of hidden text that may be the rest of an article.
+_REST = 200
+_STOP = re.compile("[。！？；]")
 
 
 def text_sizes(root: Any) -> tuple[dict[Any, int], dict[Any, int]]:
@@ -140,7 +159,8 @@ class _Walk:
         self._buffer: list[str] = []
         self._filled = False
         self._links = self._bold = 0
-        self._in_link = self._in_bold = self._in_pre = 0
+        self._linked: list[str] = []
+        self._in_link = self._in_bold = self._in_pre = self._in_cell = 0
         self._owner = root
         stack: list[tuple[Any, bool]] = [(root, False)]
         while stack:
@@ -159,8 +179,10 @@ class _Walk:
 
     def _enter(self, element: Any) -> None:
         tag = element.tag if isinstance(element.tag, str) else ""
-        if _is_block(element, tag) and not _is_data_cell(element, tag):
+        cell = _is_data_cell(element, tag)
+        if _is_block(element, tag) and not cell and not self._in_cell:
             self._flush()
+        self._in_cell += cell
         self._in_link += tag == "a"
         self._in_bold += tag in _STRONG
         self._in_pre += tag in _VERBATIM
@@ -171,10 +193,14 @@ class _Walk:
 
     def _leave(self, element: Any, last: bool) -> None:
         tag = element.tag if isinstance(element.tag, str) else ""
-        if _is_data_cell(element, tag) and element.getnext() is not None:
+        cell = _is_data_cell(element, tag)
+        self._in_cell -= cell
+        if cell and element.getnext() is not None:
             self._buffer.append(" | ")
-        elif _is_block(element, tag):
+        elif _is_block(element, tag) and not self._in_cell:
             self._flush()
+        if tag == "a" and not len(element) and element.text:
+            self._linked.append(_WHITE.sub(" ", element.text).strip(_BLANK))
         self._in_link -= tag == "a"
         self._in_bold -= tag in _STRONG
         self._in_pre -= tag in _VERBATIM
@@ -212,7 +238,9 @@ class _Walk:
             lead = raw[: len(raw) - len(raw.lstrip(_BLANK))]
             deep = lead.count("　") * 2 + lead.count("\xa0") + (lead.count(" ") if self._in_pre else 0)
             line = (INDENT if deep >= 2 else "") + text
-            self.lines.append(Line(line, self._links, self._bold >= len(text), self._owner))
+            linked = tuple(self._linked)
+            self.lines.append(Line(line, self._links, self._bold >= len(text), self._owner, linked))
+        self._linked.clear()
         self._buffer.clear()
         self._filled = False
         self._links = self._bold = 0
@@ -239,7 +267,7 @@ def _is_data_cell(element: Any, tag: str) -> bool:
         for inner in row.iter():
             size += len(inner.text or "") + len(inner.tail or "")
             links += inner.tag == "a"
-            if size > 300 or links > 1 or inner.tag in ("div", "table", "ul", "h1", "h2"):
+            if size > 300 or links > 1 or inner.tag in ("table", "ul", "h1", "h2"):
                 break
         else:
             known = "1"

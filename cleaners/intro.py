@@ -60,6 +60,11 @@ def presents(sentence: str) -> bool:
     return (whole and enough) or nags.introduces(sentence)
 
 
+def is_outro(line: str) -> bool:
+    """Whether a line is the heading of what an editor adds behind the last piece: 写在最后."""
+    return _pattern("outro").fullmatch(line) is not None
+
+
 def _sentences(text: str) -> Iterator[tuple[int, int]]:
     at = 0
     while at < min(len(text), _REACH):

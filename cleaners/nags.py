@@ -17,6 +17,9 @@ from fanwen.cleaners.rules import Words
 
 _LONGEST = 90
 _END_MARK = re.compile(r"[。！？!?；;，,…”’」』）)】》]$")
+_ITEM = re.compile(
+    rf"[ 　]*(?:[一二三四五六七八九十]{{1,3}}[、.．]|[(（]{rules.NUMERAL}[)）]|\d{{1,2}}[、.．])(?!\d)"
+)
 _ORNAMENT = r"(?:[※★☆◆◇■□●○▲△→←↓↑✦✿❀]{1,6}|[—－=~～*＊_-]{1,30})"
 _WRAPPED = re.compile(rf"{_ORNAMENT}\s*(?P<inner>[^—※★☆\n]{{4,60}}?)\s*{_ORNAMENT}")
 _RULE = re.compile(r"[=＝\-—－_~～*＊·.…#+\s]{6,}|[-=*_]{3,}")
@@ -69,6 +72,7 @@ def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
     if kind == "line" and is_wrapped(line):
         return True
     score, addressed = _named(line, names)
+    addressed = addressed or kind == "linked"  # what is a link speaks to the visitor
     if not addressed and not _addressed().search(line):
         return False
     for row, words in _words():
@@ -76,6 +80,8 @@ def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
         if words.search(line if row["weight"] > 0 else _title_like().sub("", line)):
             score += row["weight"]
             addressed = addressed or row.get("addressed", False)
+    if _ITEM.match(line) and len(line) >= 30:
+        score -= 3  # an item of a list is the text's own, unless the site numbers its terms
     wanted = least["bare"] if kind == "line" and not _END_MARK.search(line) else least[kind]
     return bool(addressed and score >= wanted and score * 14 >= len(line))
 

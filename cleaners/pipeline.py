@@ -47,6 +47,7 @@ _TYPES = {
 _MARKUP = re.compile(
     rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]|<(?:div|p|table|center|br|meta|title)[\s>/]", re.I
 )
+_PAGE_TOP = 300
 _TERMINAL = "。！？!?；;…”’」』）)】》.~～"
 _CLOSING = re.compile(
     r"(?:谢谢|感谢|敬礼|此致|指正|参考|执行|批准|请批示|为盼|为荷|报告|汇报|完毕|努力|奋斗|前进|贡献|再见|如下|以上|签名|盖章|签字|印章)[^\n]{0,12}$"
@@ -167,6 +168,9 @@ def _join(texts: Sequence[str]) -> str:
         first = text.lstrip(" 　")[:1]
         runs_on = last and last not in _TERMINAL + ":：" and re.match(r"[㐀-鿿，。、；]", first or " ")
         line = whole.rstrip().rpartition("\n")[2]
+        # a page's own furniture on top: what goes on in mid-sentence is joined when that is gone
+        junk = boilerplate.lines(text[:_PAGE_TOP])
+        runs_on = runs_on and not (junk and junk[0].begin <= 2)
         if runs_on and len(line) >= 25 and not layout.is_head_line(text.lstrip(" 　")[:40]):
             whole = whole.rstrip() + text.lstrip(" 　")
         else:
@@ -226,7 +230,8 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Trace
         if refused:
             document = replace(document, rule_hits=hits.sorted())
             return replace(traced, cleaned=Cleaned(document, (), (refused,)))
-    _repair(trace, emphasised, pages_declared, names, brands)
+    anchors = {name for read in reads for name in read.extracted.linked}
+    _repair(trace, emphasised, pages_declared, names, brands, _both_scripts(sorted(anchors)))
     if main_text:
         document = replace(document, text=_plain(trace.unconverted()), rule_hits=hits.sorted())
         return replace(traced, cleaned=Cleaned(document))
@@ -249,7 +254,12 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Trace
 
 
 def _repair(
-    trace: Trace, emphasised: frozenset[str], pages_declared: int, names: Titles, brands: Sequence[str]
+    trace: Trace,
+    emphasised: frozenset[str],
+    pages_declared: int,
+    names: Titles,
+    brands: Sequence[str],
+    anchors: Sequence[str],
 ) -> None:
     """Junk lines and phrases, then layout; phrases again, because wraps had hidden some."""
     stages: tuple[Callable[[str], list[Change]], ...] = (
@@ -263,6 +273,7 @@ def _repair(
         boilerplate.walls,
         lambda text: boilerplate.phrases(text, brands),
         lambda text: boilerplate.lines(text, brands),
+        lambda text: boilerplate.linked(text, anchors, brands),
         lambda text: layout.page_joins(text, emphasised),
         layout.chunk_numbers,
         lambda text: layout.glued_numbers(text, pages_declared),

@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from fanwen.cleaners import letters, rules
-from fanwen.cleaners.headings import Mark, inline_marks, line_marks, title_lines
-from fanwen.cleaners.intro import intro_end
-from fanwen.cleaners.titles import Titles, core_of, fold
+from fanwen.cleaners.boilerplate import spans
+from fanwen.cleaners.headings import Mark, inline_marks, is_prose, line_marks, title_lines
+from fanwen.cleaners.intro import intro_end, is_outro
+from fanwen.cleaners.titles import Titles, core_of, fold, is_title_line
 from fanwen.cleaners.trace import Change
 
 _LONG_PREAMBLE = 600
@@ -59,6 +61,8 @@ def split(text: str, names: Titles, emphasised: frozenset[str] = frozenset()) ->
     for mark, after in zip(marks, [*marks[1:], None], strict=True):
         end = after.begin if after else len(text)
         begin = _body_start(text, mark.body, names, mark.title)
+        if after is None and len(marks) > 1:
+            end = _without_outro(text, begin, end, emphasised)
         if text[begin:end].strip():
             parts.append(Part(begin, len(text[:end].rstrip()), mark.title or names.core))
     return Split(tuple(parts), declared, rule)
@@ -159,7 +163,28 @@ def _body_start(text: str, at: int, names: Titles, own: str | None = None) -> in
     end = intro_end(text[at : at + 1200])
     if end and len(text) - at - end >= max(60, 0.3 * (len(text) - at)):
         at = _after_titles(text, at + end, names, own)
+    return _after_own_title(text, at)
+
+
+def _after_own_title(text: str, at: int) -> int:
+    """Steps over the title that a text has of its own, and over a remark above it if a letter follows."""
+    lines = spans(text[at : at + 400])[:5]
+    for k, ((begin, end), after) in enumerate(pairwise(lines)):
+        line, below = text[at + begin : at + end], text[at + after[0] : at + after[1]]
+        if is_title_line(line) and (letters.is_salutation(below) or (k == 0 and is_prose(below))):
+            return at + end
+        if len(line) > 60 or letters.is_salutation(line):
+            break
     return at
+
+
+def _without_outro(text: str, begin: int, end: int, emphasised: frozenset[str]) -> int:
+    """Where the last piece of a compilation ends if an editor's section with its own heading follows it."""
+    for a, b in spans(text[begin:end]):
+        line = text[begin + a : begin + b]
+        if a > _SHORT_PIECE and end - begin - b <= _LONG_PREAMBLE and line in emphasised and is_outro(line):
+            return len(text[: begin + a].rstrip())
+    return end
 
 
 def open_headings(text: str, names: Titles) -> list[Change]:

@@ -171,6 +171,12 @@ def ends_with_genre(name: str) -> bool:
     return _genre_pattern()[0].search(name) is not None
 
 
+def is_title_line(line: str) -> bool:
+    """Whether a line is the title of a text: short, without punctuation, and ends with a genre's word."""
+    plain = 4 <= len(line) <= 40 and not re.search(r"[，。；：！？,;:!?、.]", line)
+    return plain and ends_with_genre(line) and not re.match(r"[(（]?[一二三四五六七八九十\d]{1,3}[)）]", line)
+
+
 def genre_end(name: str) -> int | None:
     """Where a title ends whose body is glued on: behind the first word that names a genre."""
     m = _genre_pattern()[1].match(name)
