@@ -53,6 +53,8 @@ def classify(
 
 def by_title(title: str) -> tuple[str, str] | None:
     """The genre word that ends latest in a title; a longer one beats the one inside it."""
+    if label := re.match(r"[^【]{0,8}【([^【】]{2,6})】", title):
+        title = label[1] if any(label[1] == word for word, _ in _words()) else title
     best: tuple[int, int, str, str] | None = None
     for word, genre in _words():
         at = title.rfind(word)
@@ -72,7 +74,7 @@ def _by_text(text: str) -> tuple[str, str] | None:
     counts: dict[str, tuple[int, str]] = {}
     for row in rules.table("genres.toml")["genre"]:
         cues = [cue for cue in row["cues"] if cue in frame]
-        if cues:
+        if len(cues) >= row.get("least", 1):
             counts[str(row["zh"])] = (sum(len(cue) for cue in cues), cues[0])
     if not counts:
         return None

@@ -100,6 +100,8 @@ def _subtitle(rest: str, whole: bool, names: Titles) -> tuple[str | None, int | 
     name = stripped[m.end() :]
     if whole and not name.strip(" 　】])）》"):
         return None, len(rest)
+    if letters.is_salutation(name):
+        return None, None
     plain = re.sub(r"[》】\])）\s]+$", "", name)
     if whole and len(name) <= 45 and not _SENTENCE.search(plain) and (marked or ends_with_genre(name)):
         return clean_title(name), len(rest)

@@ -387,7 +387,7 @@ def _piece(
     spoken = language.detect(text)
     if spoken not in ("zh", "und"):
         flags.add("not_chinese")
-    category = document.claims.category.value if document.claims.category else None
+    category = document.claims.category.line if document.claims.category else None
     kind = genre.classify(text, part.title, names.full[0] if names.full else None, category)
     before = len(re.sub(r"\n{2,}", "\n", trace.text[:begin].translate(_MARKS)).lstrip("\n"))
     return Piece(

@@ -62,7 +62,8 @@ def _variants(title: str) -> list[str]:
     name = twice[1] if twice else name
     # what the page offers to do with it: ……实习报告 纯文本查看
     head, _, tail = name.partition(" ")
-    return [head if 0 < len(tail) <= 8 and ends_with_genre(head) and not ends_with_genre(tail) else name]
+    named = ends_with_genre(_patterns()[4].sub("", head)) and not ends_with_genre(tail)
+    return [head if 0 < len(tail) <= 8 and named else name]
 
 
 _SEPARATOR = re.compile(
@@ -118,9 +119,17 @@ def core_of(title: str, *, praised: bool = False) -> str:
         title = praise.sub("", title)
     if praised:
         return title
-    title = decoration.sub("", title)
+    title = _spoken(decoration.sub("", title))
     shorter = trailing.sub("", title).strip(" 　")
-    return shorter if len(shorter) >= 4 else title
+    return shorter if len(shorter) >= 3 else title
+
+
+def _spoken(title: str) -> str:
+    """A title without what its author adds to it: 检讨书500字，存了好久的四份 → 检讨书500字."""
+    count, _, trailing, *_ = _patterns()
+    first, comma, _ = title.partition("，")
+    name = trailing.sub("", re.sub(rf"(?:{count.pattern})$", "", first, flags=re.IGNORECASE))
+    return name if comma and ends_with_genre(name) else title
 
 
 def count_in(title: str) -> int | None:
@@ -161,7 +170,7 @@ def _pairs(text: str) -> set[str]:
 @cache
 def _genre_pattern() -> tuple[re.Pattern[str], re.Pattern[str]]:
     word = rules.genre_word()
-    return re.compile(rf"{word}(?:范文|模板)?[)）》】\s]*$"), re.compile(
+    return re.compile(rf"{word}(?:[范例]文|[范样]本|模板|样式)?[)）》】\s]*$"), re.compile(
         rf"[^。！？!?；;：:\n]{{0,40}}?{word}(?:范文)?"
     )
 
