@@ -12,13 +12,14 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain, islice
 from pathlib import Path
 
 from fanwen.cleaners.types import Claim, Claims, Cleaned, ExtractHints, Page, Piece
-from fanwen.corpus import dedup, search
+from fanwen.corpus import dedup, masking, search
 from fanwen.corpus.identity import digest, match, piece_id, text_hash
+from fanwen.corpus.masking import Published, Stored
 from fanwen.corpus.store import Store, open_store, to_json
 from fanwen.corpus.types import BuildReport
 from fanwen.corpus.versions import (
@@ -47,6 +48,7 @@ IN_PROCESS = 8  # so few documents are cleaned faster than workers start
 PIECES_PER_BATCH = 1000
 DOCUMENTS_PER_BATCH = 500
 TASKS_PER_WORKER = 8  # waiting, so that memory stays flat
+STATE = "2"  # of what is kept of a document; another one has every document cleaned again
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,21 @@ class SiteFacts:
     hints: Mapping[str, ExtractHints]
     status: Mapping[str, str]
     decision: Mapping[str, str]
+    mask: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
     document: ArchivedDocument
     state_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What the pages of one document gave, and its pieces as a release shows them."""
+
+    cleaned: Cleaned
+    published: tuple[Published, ...]
 
 
 def build(
@@ -71,22 +82,25 @@ def build(
     hints: Mapping[str, ExtractHints] | None = None,
     site_status: Mapping[str, str] | None = None,
     site_decision: Mapping[str, str] | None = None,
+    mask: frozenset[str] = masking.KINDS,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Bring corpus.db up to archive.db. ``workers`` defaults to the number of cores; 1 means in process.
 
+    ``mask`` are the kinds of personal data that no release shall show.
     ``progress(step, done, total)`` is called after every commit; total is 0 where it is not known.
     Raises the errors of :func:`fanwen.corpus.store.open_store` and of the archive.
     """
-    facts = SiteFacts(hints or {}, site_status or {}, site_decision or {})
+    facts = SiteFacts(hints or {}, site_status or {}, site_decision or {}, mask)
     counts: Counter[str] = Counter()
     rejects: Counter[str] = Counter()
     with Archive(archive_path, readonly=True) as archive, open_store(corpus_path, create=True) as store:
+        masking.prepare(store, mask)
         tasks = _changed(store, archive.documents(), facts, counts)
         writer = _Writer(store, facts, counts, rejects)
-        for task, cleaned in _cleaned(archive, tasks, facts, workers or os.cpu_count() or 1):
-            writer.add(task, cleaned)
+        for task, result in _cleaned(archive, tasks, facts, workers or os.cpu_count() or 1):
+            writer.add(task, result)
             if writer.full:
                 writer.flush()
                 if progress:
@@ -94,6 +108,7 @@ def build(
         writer.flush()
         if progress:
             progress("cleaning", counts["cleaned"], counts["cleaned"])
+        remasked = masking.update(store, mask, progress)
         duplicates = dedup.update(store, progress)
         search.update(store, progress)
         return BuildReport(
@@ -117,6 +132,8 @@ def build(
             pieces_default=store.value(
                 "select count(*) from piece_version where removed_in is null and excluded_why is null"
             ),
+            masked=masking.counts(store),
+            remasked=remasked,
         )
 
 
@@ -143,6 +160,7 @@ def _changed(
 def _state_hash(document: ArchivedDocument, facts: SiteFacts, ruleset: str) -> str:
     site = document.site
     return digest(
+        STATE,
         document.gone,
         ruleset,
         site,
@@ -167,14 +185,14 @@ def _ruleset() -> str:
 
 def _cleaned(
     archive: Archive, tasks: Iterator[_Task], facts: SiteFacts, workers: int
-) -> Iterator[tuple[_Task, Cleaned | None]]:
+) -> Iterator[tuple[_Task, _Result | None]]:
     """Each task with what its pages gave, in order; None for a document that is gone."""
     first = list(islice(tasks, IN_PROCESS + 1))
     if len(first) <= IN_PROCESS or workers == 1:
         for task in chain(first, tasks):
             yield task, (None if task.document.gone else _clean(*_arguments(archive, task, facts)))
         return
-    waiting: deque[tuple[_Task, Future[Cleaned] | None]] = deque()
+    waiting: deque[tuple[_Task, Future[_Result] | None]] = deque()
     with worker_pool(workers) as pool:
         try:
             for task in chain(first, tasks):
@@ -190,23 +208,31 @@ def _cleaned(
                     future.cancel()
 
 
-def _result(task: _Task, future: Future[Cleaned] | None) -> tuple[_Task, Cleaned | None]:
+def _result(task: _Task, future: Future[_Result] | None) -> tuple[_Task, _Result | None]:
     return task, None if future is None else future.result()
 
 
-def _arguments(archive: Archive, task: _Task, facts: SiteFacts) -> tuple[list[Page], ExtractHints]:
+def _arguments(
+    archive: Archive, task: _Task, facts: SiteFacts
+) -> tuple[list[Page], ExtractHints, frozenset[str]]:
     hints = facts.hints.get(task.document.site, ExtractHints())
-    pages = [
+    return pages_of(archive, task.document, hints), hints, facts.mask
+
+
+def pages_of(archive: Archive, document: ArchivedDocument, hints: ExtractHints) -> list[Page]:
+    """The pages of an archived document as the cleaners take them. Raises DamagedError for a lost body."""
+    return [
         Page(part.url, archive.body(part.body_hash), part.content_type, hints.encoding, part.truncated)
-        for part in task.document.parts
+        for part in document.parts
     ]
-    return pages, hints
 
 
-def _clean(pages: list[Page], hints: ExtractHints) -> Cleaned:
+def _clean(pages: list[Page], hints: ExtractHints, mask: frozenset[str]) -> _Result:
     from fanwen.cleaners.pipeline import clean_document
 
-    return clean_document(pages, hints)
+    cleaned = clean_document(pages, hints)
+    stored = [Stored(piece.title, piece.text, piece.privacy) for piece in cleaned.pieces]
+    return _Result(cleaned, tuple(masking.publish(stored, mask)))
 
 
 class _Writer:
@@ -217,12 +243,12 @@ class _Writer:
         self.facts = facts
         self.counts = counts
         self.rejects = rejects
-        self.batch: list[tuple[_Task, Cleaned | None]] = []
+        self.batch: list[tuple[_Task, _Result | None]] = []
         self.pieces = 0
 
-    def add(self, task: _Task, cleaned: Cleaned | None) -> None:
-        self.batch.append((task, cleaned))
-        self.pieces += len(cleaned.pieces) if cleaned else 0
+    def add(self, task: _Task, result: _Result | None) -> None:
+        self.batch.append((task, result))
+        self.pieces += len(result.cleaned.pieces) if result else 0
 
     @property
     def full(self) -> bool:
@@ -232,27 +258,29 @@ class _Writer:
         if not self.batch:
             return
         with self.store.atomic():
-            for task, cleaned in self.batch:
-                self._put(task, cleaned)
+            for task, result in self.batch:
+                self._put(task, result)
             mark_dirty(self.store)
         self.batch, self.pieces = [], 0
 
-    def _put(self, task: _Task, cleaned: Cleaned | None) -> None:
+    def _put(self, task: _Task, result: _Result | None) -> None:
         store, document = self.store, task.document
+        cleaned = None if result is None else result.cleaned
         number = _document_number(store, document)
         before = open_pieces(store, number)
         version = put_document(store, _document_state(number, task, cleaned, self.facts))
         _put_findings(store, version, cleaned)
         kept: set[str] = set()
-        if cleaned is None:
+        if result is None or cleaned is None:
             self.counts["gone"] += 1
         else:
             self.counts["cleaned"] += 1
             self.rejects.update(reject.reason for reject in cleaned.rejects)
             extra = _rights_flags(document, self.facts)
-            for identity, piece in _identified(store, number, document.url, cleaned.pieces):
+            identified = _identified(store, number, document.url, cleaned.pieces)
+            for (identity, piece), shown in zip(identified, result.published, strict=True):
                 earlier = before.get(identity)
-                state = _piece_state(store, identity, version, piece, document.url, extra, earlier)
+                state = _piece_state(store, identity, version, piece, shown, document.url, extra, earlier)
                 put_piece(store, state)
                 kept.add(identity)
                 if earlier is None:
@@ -316,6 +344,7 @@ def _document_state(number: int, task: _Task, cleaned: Cleaned | None, facts: Si
         claimed_source=_value(claims.source),
         claimed_rights=_value(claims.rights),
         claimed_category=_value(claims.category),
+        claims=_claims_json(claims),
         consent=to_json([asdict(part.consent) for part in archived.parts]),
         rights_basis=basis,
         rights_detail=detail,
@@ -327,6 +356,11 @@ def _document_state(number: int, task: _Task, cleaned: Cleaned | None, facts: Si
 
 def _value(claim: Claim | None) -> str | None:
     return None if claim is None else claim.value
+
+
+def _claims_json(claims: Claims) -> str:
+    found = ((field.name, getattr(claims, field.name)) for field in fields(claims))
+    return to_json([{"kind": kind, **asdict(claim)} for kind, claim in found if claim is not None])
 
 
 def _rights(document: ArchivedDocument, facts: SiteFacts) -> tuple[str, str | None]:
@@ -411,11 +445,12 @@ def _piece_state(
     identity: str,
     version: int,
     piece: Piece,
+    published: Published,
     url: str,
     extra_flags: tuple[str, ...],
     before: PieceState | None,
 ) -> PieceState:
-    add_texts(store, (piece.text, piece.text_original))
+    add_texts(store, (piece.text, piece.text_original, published.text))
     flags = sorted({*piece.flags, *extra_flags})
     quality = piece.quality
     state = PieceState(
@@ -441,7 +476,11 @@ def _piece_state(
         list_line_share=round(quality.list_line_share, 4),
         placeholder_share=round(quality.placeholder_share, 4),
         placeholders=spans_json(piece.placeholders),
-        privacy=spans_json(piece.privacy),
+        privacy="[]",
+        title_privacy="[]",
+        published=None,
+        published_title=None,
+        masked="{}",
         edits=spans_json(piece.edits),
         span_begin=piece.span.begin,
         span_end=piece.span.end,
@@ -450,6 +489,7 @@ def _piece_state(
         excluded_why=None,
         leaf="",
     )
+    state = masking.applied(state, published)
     # the same text stays in its cluster until duplicates are settled again
     for known in (before, released_piece(store, identity)):
         if known is not None and known.text == state.text and known.cluster is not None:

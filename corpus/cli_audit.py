@@ -12,7 +12,8 @@ import click
 from fanwen.cleaners.learn import MIN_PAGES, propose, to_toml
 from fanwen.cleaners.pipeline import Traced, trace_document
 from fanwen.cleaners.types import ExtractHints
-from fanwen.corpus.explain import as_text, pages_of, visible
+from fanwen.corpus.build import pages_of
+from fanwen.corpus.explain import as_text, visible
 from fanwen.corpus.explain import explain as explain_document
 from fanwen.corpus.explain_html import as_html
 from fanwen.corpus.home import Home

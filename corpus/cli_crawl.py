@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from fanwen.cleaners.privacy import KINDS
 from fanwen.corpus import pieces as pieces_module
 from fanwen.corpus.demo import demo as run_demo
 from fanwen.corpus.home import Home
@@ -28,7 +29,10 @@ from fanwen.spiders.site import builtin_site_folder, read_site
     "--disk-budget-gb", type=click.FloatRange(min=0, min_open=True), help="Largest size of the home."
 )
 def init(home: Home, contact: str | None, takedown: str | None, disk_budget_gb: float | None) -> None:
-    """Write fanwen.toml: contact, takedown address, disk budget. Asks for what is not given."""
+    """Write fanwen.toml: contact, takedown address, disk budget, what releases mask.
+
+    Asks for what is not given; every kind of personal data is masked until you say otherwise in the file.
+    """
     if home.config_file.exists():
         raise UsageError(f"{home.config_file} is there already; edit it, or choose another home with --home.")
     contact = contact or _ask("Contact that every request carries (e-mail or page)", None)
@@ -37,7 +41,9 @@ def init(home: Home, contact: str | None, takedown: str | None, disk_budget_gb: 
     text = (
         f"# where a site's owner reaches you; part of the user agent\ncontact = {_quoted(contact)}\n\n"
         f"# address for takedown requests\ntakedown = {_quoted(takedown)}\n\n"
-        f"# a crawl does not start when the home is larger (GB)\ndisk_budget_gb = {budget:g}\n"
+        f"# a crawl does not start when the home is larger (GB)\ndisk_budget_gb = {budget:g}\n\n"
+        "# kinds of personal data that no release shows; leave one out and releases show it\n"
+        f"mask = [{', '.join(_quoted(kind) for kind in KINDS)}]\n"
     )
     with home.locked("init"):
         home.config_file.write_text(text, encoding="utf-8")

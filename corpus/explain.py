@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,12 +18,15 @@ from fanwen.cleaners.audit import Segment, segments
 from fanwen.cleaners.decode import claimed
 from fanwen.cleaners.pipeline import Traced, kind_of, page_from_file, trace_document
 from fanwen.cleaners.types import Claims, ExtractHints, Page, Piece, Reject, RuleHit
+from fanwen.corpus import masking
+from fanwen.corpus.build import pages_of
 from fanwen.corpus.home import Home
 from fanwen.corpus.identity import text_hash
+from fanwen.corpus.masking import Stored
 from fanwen.corpus.refresh import site_hints
 from fanwen.corpus.report import table
-from fanwen.corpus.store import Store, open_store
-from fanwen.corpus.versions import excluded_why
+from fanwen.corpus.store import open_store
+from fanwen.corpus.versions import PieceState, excluded_why, open_pieces
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import ArchivedDocument, Consent
@@ -59,7 +62,8 @@ class Rights:
 class PieceFacts:
     """One piece. ``id`` is None where the corpus does not hold it as it is here.
 
-    ``in_default`` is None where only a build can tell; ``why`` says it in words.
+    ``in_default`` is None where only a build can tell; ``why`` says it in words. Texts and titles are as
+    they are stored; ``masks`` are what a release shows otherwise, in order: ``李大山 → 〔人名1〕``.
     """
 
     index: int
@@ -76,6 +80,7 @@ class PieceFacts:
     n_chars: int
     in_default: bool | None
     why: str
+    masks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ def explain(home: Home, what: str) -> Explained:
     if path.is_file():
         page = page_from_file(path)
         facts = PageFacts(page.url, len(page.body), page.content_type, _claimed(page))
-        return _explained(what, trace_document([page]), (facts,), name=path.name)
+        return _explained(what, trace_document([page]), (facts,), home.config().mask, name=path.name)
     if path.is_dir():
         raise UsageError(f"{what} is a folder; name one file, a URL of the archive or the id of a piece.")
     url, notes = _url(home, what)
@@ -189,6 +194,7 @@ def _of_archive(home: Home, what: str, document: ArchivedDocument, notes: tuple[
         what,
         trace_document(pages, hints),
         facts,
+        home.config().mask,
         name=document.name,
         site=document.site,
         gone=document.gone,
@@ -198,26 +204,7 @@ def _of_archive(home: Home, what: str, document: ArchivedDocument, notes: tuple[
     )
 
 
-def pages_of(archive: Archive, document: ArchivedDocument, hints: ExtractHints) -> list[Page]:
-    """The pages of an archived document as the cleaners take them. Raises DamagedError for a lost body."""
-    return [
-        Page(part.url, archive.body(part.body_hash), part.content_type, hints.encoding, part.truncated)
-        for part in document.parts
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A piece as the corpus holds it."""
-
-    id: str
-    text: str
-    flags: tuple[str, ...]
-    excluded_why: str | None
-    cluster: str | None
-
-
-def _known(home: Home, url: str) -> tuple[dict[int, _Known], Rights | None]:
+def _known(home: Home, url: str) -> tuple[dict[int, PieceState], Rights | None]:
     """The document's pieces in the corpus by their place, and its rights."""
     if not home.corpus.is_file():
         return {}, None
@@ -227,18 +214,9 @@ def _known(home: Home, url: str) -> tuple[dict[int, _Known], Rights | None]:
             " on d.id = v.document where d.key = ? and v.removed_in is null",
             url,
         ).fetchone()
-        return dict(_current(store, url)), Rights(*rights) if rights else None
-
-
-def _current(store: Store, url: str) -> Iterator[tuple[int, _Known]]:
-    rows = store.rows(
-        "select v.place, v.piece, v.text, v.flags, v.excluded_why, v.cluster from piece_version v"
-        " join piece p on p.id = v.piece join document d on d.id = p.document"
-        " where d.key = ? and v.removed_in is null",
-        url,
-    )
-    for place, piece, text, flags, why, cluster in rows:
-        yield place, _Known(piece, text, tuple(json.loads(flags)), why, cluster)
+        document = store.value("select id from document where key = ?", url)
+        states = open_pieces(store, document).values()
+        return {state.place: state for state in states}, Rights(*rights) if rights else None
 
 
 def _claimed(page: Page) -> tuple[str, ...]:
@@ -249,16 +227,18 @@ def _explained(
     asked: str,
     traced: Traced,
     pages: tuple[PageFacts, ...],
+    mask: frozenset[str],
     *,
     name: str | None,
     site: str | None = None,
     gone: str | None = None,
-    known: dict[int, _Known] | None = None,
+    known: dict[int, PieceState] | None = None,
     rights: Rights | None = None,
     notes: tuple[str, ...] = (),
 ) -> Explained:
     cleaned = traced.cleaned
     document = cleaned.document
+    shown = masking.publish([Stored(one.title, one.text, one.privacy) for one in cleaned.pieces], mask)
     return Explained(
         asked=asked,
         url=pages[0].url,
@@ -280,20 +260,30 @@ def _explained(
         rights=rights,
         notes=notes,
         rejects=cleaned.rejects,
-        pieces=tuple(_piece(piece, (known or {}).get(piece.index), rights) for piece in cleaned.pieces),
+        pieces=tuple(
+            _piece(
+                piece,
+                (known or {}).get(piece.index),
+                rights,
+                masking.masks(piece.title, piece.text, one, mask),
+            )
+            for piece, one in zip(cleaned.pieces, shown, strict=True)
+        ),
         rules=document.rule_hits if document else (),
         segments=segments(traced),
         beside=traced.furniture,
     )
 
 
-def _piece(piece: Piece, known: _Known | None, rights: Rights | None) -> PieceFacts:
+def _piece(
+    piece: Piece, known: PieceState | None, rights: Rights | None, masks: Iterable[tuple[str, str]]
+) -> PieceFacts:
     same = known is not None and known.text == text_hash(piece.text)
-    flags = known.flags if known and same else piece.flags
+    flags = tuple(json.loads(known.flags)) if known and same else piece.flags
     in_default, why = _standing(flags, known if same else None, rights)
     return PieceFacts(
         index=piece.index,
-        id=known.id if known and same else None,
+        id=known.piece if known and same else None,
         title=piece.title,
         genre=piece.genre,
         genre_confidence=piece.genre_confidence,
@@ -306,10 +296,13 @@ def _piece(piece: Piece, known: _Known | None, rights: Rights | None) -> PieceFa
         n_chars=piece.quality.n_chars,
         in_default=in_default,
         why=why,
+        masks=tuple(dict.fromkeys(f"{stretch} → {mask}" for stretch, mask in masks)),
     )
 
 
-def _standing(flags: Sequence[str], known: _Known | None, rights: Rights | None) -> tuple[bool | None, str]:
+def _standing(
+    flags: Sequence[str], known: PieceState | None, rights: Rights | None
+) -> tuple[bool | None, str]:
     """Whether a piece is in the default set, and why."""
     why = known.excluded_why if known else excluded_why(flags, True, None)
     if why is None and known is None:
@@ -453,6 +446,8 @@ def piece_facts(piece: PieceFacts) -> Iterator[tuple[str, str]]:
     yield "flags", ", ".join(piece.flags) or "none"
     verdict = {True: "in", False: "out", None: "open"}[piece.in_default]
     yield "default set", f"{verdict}: {piece.why}"
+    if piece.masks:
+        yield "a release masks", "; ".join(piece.masks)
     if piece.id:
         yield "id", piece.id
 

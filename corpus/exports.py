@@ -1,6 +1,7 @@
 """Writes the files of one release from corpus.db, as of its seq, and reads them back.
 
-In goes corpus.db with a prepared release, out come ``fanwen.db.zst``, ``jsonl/pieces.jsonl.zst``,
+In goes corpus.db with a prepared release, out come (all made from one masked copy,
+:mod:`fanwen.corpus.masked`) ``fanwen.db.zst``, ``jsonl/pieces.jsonl.zst``,
 ``release.json`` and ``SHA256SUMS`` in a folder. The same rows give the same bytes: nothing in them
 comes from the clock, the folder or the machine.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 import zstandard
 
 from fanwen.corpus.identity import leaf, root, text_hash
+from fanwen.corpus.masked import mask_database
 from fanwen.corpus.store import Store, to_json
 from fanwen.corpus.types import ReleaseFile
 from fanwen.errors import DamagedError
@@ -32,12 +34,19 @@ PIECE_FIELDS = (
     "select v.piece as id, p.given_id, d.url, d.site, v.place, v.title, t.body as text,"
     " v.text as text_sha256,"
     " v.genre, v.genre_confidence, v.year, v.level, v.language, v.script, v.flags, v.excluded_why, v.cluster,"
-    " v.is_canonical, v.n_chars, v.n_han, v.n_paragraphs, v.han_share, v.repeated_line_share,"
+    " v.is_canonical, v.masked, v.n_chars, v.n_han, v.n_paragraphs, v.han_share, v.repeated_line_share,"
     " v.list_line_share, v.placeholder_share, d.first_seen, dv.fetched_at, dv.rights_basis,"
     " dv.claimed_published, dv.claimed_author, dv.claimed_source, dv.claimed_rights, dv.claimed_category,"
     " dv.declared_pieces, dv.found_pieces, dv.extractor, dv.ruleset, v.leaf"
     " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
     " join document_version dv on dv.id = v.document_version join text t on t.sha256 = v.text"
+    " where v.removed_in is null order by v.piece"
+)
+# what leaves are made of: releases of every version of the schema have these columns
+_LEAF_FIELDS = (
+    "select v.piece as id, d.url, v.title, t.body as text, v.text as text_sha256, v.genre, v.script, v.flags,"
+    " v.cluster, v.is_canonical, v.leaf from piece_version v join piece p on p.id = v.piece"
+    " join document d on d.id = p.document join text t on t.sha256 = v.text"
     " where v.removed_in is null order by v.piece"
 )
 
@@ -62,7 +71,7 @@ def write(store: Store, seq: int, folder: Path) -> None:
 
 
 def copy_as_of(store: Store, seq: int, target: Path) -> None:
-    """A database of its own with everything up to release ``seq`` and nothing later; no caches."""
+    """A database of its own with everything up to release ``seq`` and nothing later, masked; no caches."""
     store.rows("vacuum into ?", str(target))
     with _opened(target, write=True) as db:
         db.execute("pragma foreign_keys = off")
@@ -80,10 +89,13 @@ def copy_as_of(store: Store, seq: int, target: Path) -> None:
         for table in ("rule_hit", "reject"):
             db.execute(f"delete from {table} where document_version not in (select id from document_version)")
         drop_orphans(db)
+        mask_database(db, seq)
+        drop_orphans(db)
         db.execute("insert into search_grams (search_grams) values ('delete-all')")
         db.execute("delete from search_text")
         db.execute("delete from setting")
-        date = db.execute("select date from release where seq = ?", (seq,)).fetchone()[0]
+        version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
+        db.execute("insert into setting (name, value) values ('release', ?)", (version,))
         db.execute("update release set state = 'published'")
         # when a migration ran on this machine is nobody's business, and would differ every time
         db.execute("update _sqlite_migrations set applied_at = ?", (date,))
@@ -109,18 +121,25 @@ def drop_orphans(db: sqlite3.Connection) -> None:
     db.execute(
         "delete from text where sha256 not in (select text from piece_version)"
         " and sha256 not in (select text_original from piece_version)"
+        " and sha256 not in (select published from piece_version where published is not null)"
     )
 
 
 def piece_rows(db: sqlite3.Connection) -> Iterator[dict[str, object]]:
     """Open pieces of a release database as rows of its JSON Lines."""
-    cursor = db.execute(PIECE_FIELDS)
+    for row in _rows(db, PIECE_FIELDS):
+        row["masked"] = json.loads(str(row["masked"]))
+        row["given_id"] = None if row["given_id"] is None else json.loads(str(row["given_id"]))
+        yield row
+
+
+def _rows(db: sqlite3.Connection, query: str) -> Iterator[dict[str, object]]:
+    cursor = db.execute(query)
     names = [column[0] for column in cursor.description]
     for values in cursor:
         row = dict(zip(names, values, strict=True))
         row["flags"] = json.loads(row["flags"])
         row["is_canonical"] = bool(row["is_canonical"])
-        row["given_id"] = None if row["given_id"] is None else json.loads(row["given_id"])
         yield row
 
 
@@ -157,7 +176,7 @@ def database_root(folder: Path, scratch: Path) -> tuple[str, int, str]:
     plain = scratch / "fanwen.db"
     unpack_database(folder, plain)
     with _opened(plain) as db:
-        computed, pieces = checked_root(piece_rows(db), DATABASE)
+        computed, pieces = checked_root(_rows(db, _LEAF_FIELDS), DATABASE)
         stored = db.execute("select root from release order by seq desc limit 1").fetchone()
         return computed, pieces, "" if stored is None else str(stored[0])
 
@@ -220,10 +239,11 @@ def _sync(folder: Path) -> None:
 
 
 def _manifest(db: sqlite3.Connection, seq: int) -> str:
-    columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools"
+    columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools, mask"
     values = db.execute(f"select {columns} from release where seq = ?", (seq,)).fetchone()
     manifest = dict(zip(columns.split(", "), values, strict=True))
-    manifest["tools"] = json.loads(manifest["tools"])
+    for name in ("tools", "mask"):
+        manifest[name] = json.loads(manifest[name])
     return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 

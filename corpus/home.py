@@ -15,8 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
+from fanwen.cleaners.privacy import KINDS
 from fanwen.errors import BlockedError, IncompleteError, UsageError
 from fanwen.spiders.site import Site, builtin_site_folder, read_sites
 
@@ -33,6 +35,20 @@ class Config(BaseModel):
     )
     takedown: str | None = Field(default=None, description="address for takedown requests")
     disk_budget_gb: float = Field(default=50.0, gt=0, description="a crawl stops when the home is larger")
+    mask: frozenset[str] = Field(
+        default=frozenset(KINDS), description="kinds of personal data that no release shows"
+    )
+
+    @field_validator("mask")
+    @classmethod
+    def _known_kinds(cls, value: frozenset[str]) -> frozenset[str]:
+        for kind in sorted(value - frozenset(KINDS)):
+            raise PydanticCustomError(
+                "kind",
+                "'{kind}' is no kind of personal data, choose from {kinds}",
+                {"kind": kind, "kinds": ", ".join(KINDS)},
+            )
+        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,5 +128,7 @@ def _database(path: Path, stack: ExitStack) -> Path:
     if (path / exports.DATABASE).is_file():
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanwen-")))
         exports.unpack_database(path, scratch / "fanwen.db")
+        with open_store(scratch / "fanwen.db"):  # brings one of an earlier fanwen up to date
+            pass
         return scratch / "fanwen.db"
     raise UsageError(f"There is no corpus at {path}; give a corpus.db, a home folder or a release folder.")

@@ -137,6 +137,7 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
         hints={name: site_hints(site) for name, site in sites.items()},
         site_status={name: site.status for name, site in sites.items()},
         site_decision={name: site.rights.decision for name, site in sites.items()},
+        mask=home.config().mask,
         workers=workers,
         progress=progress,
     )
@@ -149,7 +150,7 @@ def _publish(
     checked = gates(home.corpus, sites)
     made = None
     if all(gate.passed for gate in checked):
-        made = release_module.create(home.corpus, home.releases, date=None)
+        made = release_module.create(home.corpus, home.releases, mask=home.config().mask)
     return RefreshReport(crawled, built, checked, made)
 
 

@@ -22,12 +22,13 @@ from pathlib import Path
 import zstandard
 
 import fanwen
-from fanwen.corpus import dedup, exports, search
+from fanwen.corpus import dedup, exports, masking, search
 from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.identity import root
 from fanwen.corpus.schema import SCHEMA_VERSION
 from fanwen.corpus.store import Store, explained, open_store, to_json
 from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
+from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import DamagedError, UsageError
 
 INDEX = "index.json"
@@ -38,11 +39,17 @@ _COLUMNS = "version, seq, date, root, parent, pieces, pieces_default, clusters, 
 
 
 def create(
-    corpus_path: Path, releases_dir: Path, *, date: str | None = None, progress: Progress | None = None
+    corpus_path: Path,
+    releases_dir: Path,
+    *,
+    date: str | None = None,
+    mask: frozenset[str] = masking.KINDS,
+    progress: Progress | None = None,
 ) -> Release | None:
     """Publish the current state if something that a reader can see changed; else None.
 
-    ``date`` (YYYY-MM-DD) defaults to the day of the newest fetch in the release.
+    ``date`` (YYYY-MM-DD) defaults to the day of the newest fetch in the release. ``mask`` are the kinds of
+    personal data that it does not show; the files are made from :mod:`fanwen.corpus.masked` only.
     Raises :class:`UsageError` for an empty corpus or a wrong date.
     """
     step = progress or (lambda name, done, total: None)
@@ -53,12 +60,13 @@ def create(
             raise UsageError(
                 "The corpus holds no pieces yet; crawl or ingest some pages and run 'fanwen build'."
             )
+        masking.update(store, mask, progress)
         dedup.update(store, progress)
         dedup.settle(store, final=True)
         _drop_orphans(store)
         if not _changed(store):
             return done
-        _prepare(store, releases_dir, date)
+        _prepare(store, releases_dir, date, mask)
         step("prepared", 1, 4)
         return _finish_prepared(store, releases_dir, step)
 
@@ -125,7 +133,8 @@ def show(releases_dir: Path, version: str | None = None) -> ReleaseDetails:
 def diff(corpus_path: Path, a: str, b: str) -> list[Change]:
     """How the pieces changed from release ``a`` to release ``b``; ``current`` is what the next would hold.
 
-    Ordered by URL and number. MOD names what differs: text, title, flags, genre, script, cluster, canonical.
+    Ordered by URL and number. MOD names what differs: text, title, flags, genre, script, cluster, canonical,
+    or masking where only that differs.
     """
     with open_store(corpus_path, readonly=True) as store:
         return changes(store, seq_of(store, a), seq_of(store, b))
@@ -146,18 +155,18 @@ def seq_of(store: Store, version: str) -> int:
 def changes(store: Store, before: int, after: int) -> list[Change]:
     low, high = min(before, after), max(before, after)
     touched = "(added_in > :low and added_in <= :high or removed_in > :low and removed_in <= :high)"
-    names = ("piece", "leaf", "text", "title", "flags", "genre", "script", "cluster", "is_canonical", "url")
+    compared = ("text", "title", "flags", "genre", "script", "cluster", "is_canonical", "masking")
+    keys = ("piece", "leaf", *compared, "url", "removed_why", "n")
     states: list[dict[str, dict[str, object]]] = []
     for seq in (before, after):
         rows = store.conn.execute(
             "select v.piece, v.leaf, v.text, v.title, v.flags, v.genre, v.script, v.cluster, v.is_canonical,"
-            " d.url, v.removed_why, p.n from piece_version v join piece p on p.id = v.piece"
-            " join document d on d.id = p.document"
+            f" json_array({PUBLISHED}, {PUBLISHED_TITLE}), d.url, v.removed_why, p.n"
+            " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
             f" where v.piece in (select piece from piece_version where {touched})"
             " and v.added_in <= :seq and (v.removed_in is null or v.removed_in > :seq)",
             {"low": low, "high": high, "seq": seq},
         )
-        keys = (*names, "removed_why", "n")
         states.append({row[0]: dict(zip(keys, row, strict=True)) for row in rows})
     old, new = states
     found = []
@@ -169,7 +178,10 @@ def changes(store: Store, before: int, after: int) -> list[Change]:
             change, why = "DEL", str(old[piece]["removed_why"] or "added later")
         elif old[piece]["leaf"] != new[piece]["leaf"]:
             change = "MOD"
-            why = ",".join(name for name in names[2:] if old[piece][name] != new[piece][name])
+            differing = [name for name in compared if old[piece][name] != new[piece][name]]
+            # that another text has other masks is no news
+            ours = "masking" in differing and not {"text", "title"} & set(differing)
+            why = ",".join(name for name in differing if ours or name != "masking")
         else:
             continue
         title = None if row["title"] is None else str(row["title"])
@@ -213,7 +225,7 @@ def _changed(store: Store) -> bool:
     )
 
 
-def _prepare(store: Store, releases_dir: Path, date: str | None) -> None:
+def _prepare(store: Store, releases_dir: Path, date: str | None, mask: frozenset[str]) -> None:
     seq = store.pending
     parent = store.rows("select version, date from release order by seq desc limit 1").fetchone()
     day = _date(store, date, parent[1] if parent else None)
@@ -227,7 +239,7 @@ def _prepare(store: Store, releases_dir: Path, date: str | None) -> None:
         _log_canonicals(store)
         store.rows(
             "insert into release (seq, version, date, state, parent, root, documents, pieces, pieces_default,"
-            " clusters, tools) values (?, ?, ?, 'prepared', ?, ?, ?, ?, ?, ?, ?)",
+            " clusters, tools, mask) values (?, ?, ?, 'prepared', ?, ?, ?, ?, ?, ?, ?, ?)",
             seq,
             _version(store, releases_dir, day),
             day,
@@ -235,6 +247,7 @@ def _prepare(store: Store, releases_dir: Path, date: str | None) -> None:
             root(leaves),
             *counts,
             to_json(_tools(store)),
+            masking.kinds_json(mask),
         )
     store.refresh_pending()
 
@@ -318,6 +331,10 @@ def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Releas
     for left in releases_dir.glob(".building-*"):
         shutil.rmtree(left)
     final = releases_dir / release.version
+    if not final.exists() and store.value("select mask from release where seq = ?", release.seq) is None:
+        # an earlier fanwen decided it and never wrote it: its files would show what is masked now
+        store.rows("update release set state = 'published', withdrawn = 1 where seq = ?", release.seq)
+        return None
     if not final.exists():
         building = releases_dir / f".building-{release.version}"
         building.mkdir()

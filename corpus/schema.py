@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.1.0"
 APPLICATION_ID = 0x46616E57  # "FanW", in the header of the file
 
 migrations = Migrations("fanwen.corpus")
@@ -94,6 +94,26 @@ def m001_first(db: Database) -> None:
     for statement in _FIRST.split(";\n"):
         if statement.strip():
             db.conn.execute(statement)
+
+
+@migrations()
+def m002_masking(db: Database) -> None:
+    """What a release shows of a piece, and what its page claims, verbatim; the next build fills both in."""
+    for statement in _MASKING.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_MASKING = """
+alter table release add column mask text;
+alter table document_version add column claims text not null default '[]';
+alter table piece_version add column title_privacy text not null default '[]';
+alter table piece_version add column published text references text(sha256);
+alter table piece_version add column published_title text;
+alter table piece_version add column masked text not null default '{}';
+create index piece_version_published on piece_version (published);
+create index piece_version_unmasked on piece_version (piece) where published is null and removed_in is null;
+"""
 
 
 _FIRST = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fanwen.corpus import dedup
+from fanwen.corpus import dedup, masking
 from fanwen.corpus.release import releases
 from fanwen.corpus.store import Store, open_store
 from fanwen.corpus.types import CorpusStats, SiteStats
@@ -59,6 +59,7 @@ def count(store: Store) -> CorpusStats:
             "piece_version v join document_version dv on dv.id = v.document_version"
             " where v.removed_in is null",
         ),
+        masked=masking.counts(store),
         releases=releases(store),
     )
 

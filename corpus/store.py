@@ -78,6 +78,10 @@ def open_store(path: Path, *, readonly: bool = False, create: bool = False) -> I
                 conn.execute("pragma secure_delete = on")
                 if migrations.pending(db):
                     migrations.apply(db)
+            elif migrations.pending(db):
+                raise UsageError(
+                    f"{path} was made by an earlier fanwen; run 'fanwen build' to bring it up to date."
+                )
             conn.execute("pragma foreign_keys = on")
             yield Store(path, db)
         finally:

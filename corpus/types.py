@@ -73,7 +73,9 @@ class BuildReport:
     """What one build did. Counts of pieces are against the state before it.
 
     ``rejects`` counts this build's rejects by reason; ``relations`` counts pairs of folded texts in
-    the corpus by relation, and ``exact`` the pieces that are exact copies of another.
+    the corpus by relation, and ``exact`` the pieces that are exact copies of another. ``masked`` counts the
+    spans of the current pieces that a release masks, by kind; ``remasked`` the pieces that were not cleaned
+    and now show something else, because other kinds are to be masked.
     """
 
     documents: int
@@ -89,10 +91,12 @@ class BuildReport:
     clusters_of_several: int
     pieces: int
     pieces_default: int
+    masked: dict[str, int]
+    remasked: int
 
     @property
     def changed(self) -> bool:
-        return bool(self.cleaned or self.gone)
+        return bool(self.cleaned or self.gone or self.remasked)
 
     def summary(self) -> str:
         """What a person wants to know, in a few lines."""
@@ -105,6 +109,8 @@ class BuildReport:
             f" {self.pieces_removed:,} removed; {self.pieces_default:,} in the default set.",
             f"Duplicates: {_listed(self.relations)};"
             f" {self.clusters_of_several:,} clusters of several pieces.",
+            f"Masked in a release: {_listed(self.masked)}."
+            + (f" {self.remasked:,} pieces are masked anew." if self.remasked else ""),
         ]
         if self.rejects:
             lines.append(f"Rejects: {_listed(self.rejects)}.")
@@ -138,6 +144,7 @@ class CorpusStats:
     scripts: dict[str, int]
     flags: dict[str, int]
     rights: dict[str, int]
+    masked: dict[str, int]
     releases: tuple[Release, ...]
 
     def summary(self) -> str:
@@ -158,6 +165,7 @@ class CorpusStats:
             f"script as found: {_listed(self.scripts)}",
             f"flags: {_listed(self.flags)}",
             f"rights: {_listed(self.rights)}",
+            f"masked in a release: {_listed(self.masked)}",
             f"releases: {', '.join(release.version for release in self.releases) or 'none yet'}",
         ]
         return "\n".join(lines)

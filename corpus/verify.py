@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from fanwen.corpus import search
+from fanwen.corpus import masking, search
 from fanwen.corpus.fingerprint import fingerprints, to_blob
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.release import listing
 from fanwen.corpus.release import verify as verify_release
 from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import DamagedError, UsageError
 from fanwen.spiders.archive import Archive
 
@@ -91,6 +92,7 @@ def _troubles(store: Store) -> Iterator[str]:
         if row is not None:
             yield f"{name}: {what} ({row[0]})."
     yield from _texts(store)
+    yield from _masks(store)
     yield from _leaves(store)
     yield from _roots(store)
     yield from _search_index(store)
@@ -109,18 +111,48 @@ def _texts(store: Store) -> Iterator[str]:
             if folded.key(0) != key or to_blob(fingerprints(folded)[0]) != marks:
                 yield f"{store.path.name}: the fingerprints of the text {sha256} are not those of the text."
     missing = store.value(
-        "select count(*) from piece_version v left join fingerprint f on f.text = v.text"
-        " where v.removed_in is null and v.cluster is not null and f.text is null"
+        "select count(*) from piece_version v join text t on t.sha256 = v.text"
+        " left join fingerprint f on f.text = v.text where v.removed_in is null"
+        " and v.cluster is not null and f.text is null and t.body is not null"
     )
     if missing:
         yield f"{store.path.name}: {missing} pieces have a cluster but no fingerprints; run 'fanwen build'."
 
 
-def _leaves(store: Store) -> Iterator[str]:
+def _masks(store: Store) -> Iterator[str]:
+    """What is published of every state is the state itself, masked as it says."""
+    wanted = masking.current_kinds(store)
+    released = store.setting("release") is not None  # such a file holds nothing but what was published
     rows = store.rows(
-        "select v.piece, v.text, v.title, d.url, v.flags, v.genre, v.script, v.cluster, v.is_canonical,"
-        " v.leaf"
-        " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
+        "select v.piece, t.body, v.title, v.privacy, v.title_privacy, v.published, v.published_title,"
+        " v.masked, v.removed_in is null from piece_version v join text t on t.sha256 = v.text"
+        " where v.published is not null and t.body is not null"
+    )
+    for piece, body, title, spans, titled, text_sha256, published_title, masked, is_open in rows:
+        if released:
+            if text_hash(body) != text_sha256 or not _are_masks(body, spans):
+                yield f"{store.path.name}: a state of piece {piece} is not published as its masks say."
+            continue
+        counts = json.loads(masked)
+        stored = (masking.spans_from(spans), masking.spans_from(titled))
+        shown = masking.shown(title, body, *stored, frozenset(counts))
+        if (text_hash(shown.text), shown.title, shown.masked) != (text_sha256, published_title, counts):
+            yield f"{store.path.name}: a state of piece {piece} is not published as its masks say."
+        elif is_open and wanted & {span.kind for span in (*stored[0], *stored[1])} - counts.keys():
+            yield f"{store.path.name}: personal data in piece {piece} is not masked; run 'fanwen build'."
+
+
+def _are_masks(text: str, spans: str) -> bool:
+    return all(text[span.begin] + text[span.end - 1] == "〔〕" for span in masking.spans_from(spans))
+
+
+def _leaves(store: Store) -> Iterator[str]:
+    # a state that was released unmasked keeps its leaf, but a release made later shows it masked
+    where = "where v.published is not null" if store.setting("release") is not None else ""
+    rows = store.rows(
+        f"select v.piece, {PUBLISHED}, {PUBLISHED_TITLE}, d.url, v.flags, v.genre, v.script, v.cluster,"
+        " v.is_canonical, v.leaf"
+        f" from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document {where}"
     )
     for piece, text, title, url, flags, genre, script, cluster, is_canonical, stored in rows:
         if leaf(piece, text, title, url, json.loads(flags), genre, script, cluster, is_canonical) != stored:

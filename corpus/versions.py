@@ -51,6 +51,7 @@ class DocumentState:
     claimed_source: str | None
     claimed_rights: str | None
     claimed_category: str | None
+    claims: str
     consent: str
     rights_basis: str
     rights_detail: str | None
@@ -61,7 +62,11 @@ class DocumentState:
 
 @dataclass(frozen=True, slots=True)
 class PieceState:
-    """What piece_version keeps of one state; ``flags`` and spans are JSON. Leaf and default set follow."""
+    """What piece_version keeps of one state; ``flags`` and spans are JSON. Leaf and default set follow.
+
+    ``published`` and ``published_title`` are what a release shows; ``published`` is None until
+    :mod:`fanwen.corpus.masking` has looked at the piece, and what it holds then counts as what it shows.
+    """
 
     piece: str
     document_version: int
@@ -86,6 +91,10 @@ class PieceState:
     placeholder_share: float
     placeholders: str
     privacy: str
+    title_privacy: str
+    published: str | None
+    published_title: str | None
+    masked: str
     edits: str
     span_begin: int
     span_end: int
@@ -95,12 +104,17 @@ class PieceState:
     leaf: str
 
 
+# what a release shows of a state ``v``; one that nobody masked yet shows what it holds
+PUBLISHED = "coalesce(v.published, v.text)"
+PUBLISHED_TITLE = "case when v.published is null then v.title else v.published_title end"
+
 _DOCUMENT_COLUMNS = [field.name for field in fields(DocumentState)]
 _PIECE_COLUMNS = [field.name for field in fields(PieceState)]
 _document_values = attrgetter(*_DOCUMENT_COLUMNS)
 _piece_values = attrgetter(*_PIECE_COLUMNS)
 _CLUSTER_COLUMNS = {"cluster", "is_canonical", "excluded_why", "leaf"}
 _TEXT_COLUMNS = {"text", "text_original"}
+_MASK_COLUMNS = {"privacy", "title_privacy", "published", "published_title", "masked"}
 _PROVENANCE_COLUMNS = {"document_version", "place", "span_begin", "span_end"}
 
 
@@ -182,17 +196,23 @@ def finish(state: PieceState, url: str, flags: Sequence[str], canonical: str | N
     return replace(
         state,
         excluded_why=excluded_why(flags, bool(state.is_canonical), canonical),
-        leaf=leaf(
-            state.piece,
-            state.text,
-            state.title,
-            url,
-            flags,
-            state.genre,
-            state.script,
-            state.cluster,
-            bool(state.is_canonical),
-        ),
+        leaf=leaf_of(state, url, flags),
+    )
+
+
+def leaf_of(state: PieceState, url: str, flags: Sequence[str]) -> str:
+    """The leaf hash of a state: over what a release shows of it."""
+    masked = state.published is not None
+    return leaf(
+        state.piece,
+        state.published if state.published is not None else state.text,
+        state.published_title if masked else state.title,
+        url,
+        flags,
+        state.genre,
+        state.script,
+        state.cluster,
+        bool(state.is_canonical),
     )
 
 
@@ -280,13 +300,26 @@ def _reopen(store: Store, table: str, row: object) -> None:
 
 
 def _why(before: Sequence[object], after: Sequence[object]) -> str:
-    differing = {name for name, old, new in zip(_PIECE_COLUMNS, before, after, strict=True) if old != new}
+    old, new = _shown(before), _shown(after)
+    differing = {name for name in _PIECE_COLUMNS if old[name] != new[name]}
     if differing & _TEXT_COLUMNS:
         return "changed"
     rest = differing - _CLUSTER_COLUMNS - _PROVENANCE_COLUMNS
+    if rest - _MASK_COLUMNS:
+        return "metadata"
+    if rest & {"published", "published_title"}:
+        return "masking"
     if rest:
         return "metadata"
     return "cluster" if differing & _CLUSTER_COLUMNS else "provenance"
+
+
+def _shown(values: Sequence[object]) -> dict[str, object]:
+    """A state by column; where nobody masked it yet, it shows what it holds."""
+    state = dict(zip(_PIECE_COLUMNS, values, strict=True))
+    if state["published"] is None:
+        state |= {"published": state["text"], "published_title": state["title"]}
+    return state
 
 
 def spans_json(spans: Iterable[object]) -> str:

@@ -62,7 +62,7 @@ OTHER_NAMES = {"id": ("piece", "id"), "text": ("text", "body"), "text_sha256": (
 
 INTRODUCTION = """A release holds the corpus as `fanwen.db.zst` (SQLite 3, compressed with zstd) and its
 pieces as `jsonl/pieces.jsonl.zst`. The tables below are those of `corpus.db`, of which the release's database
-is a copy.
+is a masked copy.
 Rows that change over time carry `added_in` and `removed_in`, numbers (`seq`) of releases: a row belongs to
 release *r* when `added_in <= r` and `removed_in` is null or greater than *r*.
 Times are UTC, ISO 8601; hashes are hexadecimal SHA-256; offsets count code points.

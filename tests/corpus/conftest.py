@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fanwen.corpus import home
 from fanwen.corpus.build import build
 from fanwen.corpus.types import BuildReport
 from fanwen.spiders.archive import Archive
@@ -55,24 +56,11 @@ def page(title: str, *essays: str) -> bytes:
     ).encode()
 
 
-@dataclass
-class Home:
+@dataclass(frozen=True)
+class Home(home.Home):
     """A home of a test: pages by URL go in, the corpus comes out."""
 
-    path: Path
     pages: dict[str, bytes | None] = field(default_factory=dict)
-
-    @property
-    def archive(self) -> Path:
-        return self.path / "archive.db"
-
-    @property
-    def corpus(self) -> Path:
-        return self.path / "corpus.db"
-
-    @property
-    def releases(self) -> Path:
-        return self.path / "releases"
 
     def serve(self, pages: Mapping[str, bytes | None], day: int = 1, consent: Consent = NO_WORD) -> None:
         """One crawl of the pages so far, with these new or changed, by name; None answers 410."""
@@ -103,8 +91,8 @@ class Home:
         return build(self.archive, self.corpus, **{"workers": 1, **options})  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Home:
+@pytest.fixture(name="home")
+def home_of_one_test(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 

@@ -145,7 +145,8 @@ def test_the_same_commands_give_the_same_bytes(new_home: Any, write: Any, html: 
 def test_a_changed_corpus_is_found_by_verify(home: Any, released: Path) -> None:
     assert verify.verify_home(home.archive, home.corpus, home.releases) == []
     changes = {
-        "update piece_version set title = '别的' where rowid = 1": "leaf",
+        "update piece_version set title = '别的' where rowid = 1": "masks",
+        "update piece_version set genre = '别的' where rowid = 1": "leaf",
         "update text set body = body || '。' where body is not null": "text",
         "update fingerprint set marks = x'0000000000000000'": "fingerprints",
         "delete from text where rowid = 1": "missing row",
