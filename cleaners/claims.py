@@ -1,40 +1,236 @@
-"""Reads what a page says about its document before the boilerplate that says it is removed.
+"""Reads what a page says about its article before the boilerplate that says it is removed.
 
 In go lines of the page, out come date, author, source, rights statement and category, each with
-the line it stands in and its place there. Nothing is checked, nothing is guessed.
+the line it stands in and its place there. What an essay says of itself (the date under a signature,
+the author of a book) is no claim. Nothing is checked, nothing is guessed, nothing is converted.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 
+from fanwen.cleaners import rules
 from fanwen.cleaners.types import Claim, Claims
 
-_CLAIMS = {
-    "published": re.compile(
-        r"(?:发布|更新|上传|发表|添加|發布|發佈)?(?:时间|日期|時間|于|於)\s*[:：]?\s*((?:19|20)\d{2}[-/.年]\d{1,2}[-/.月]\d{1,2}日?(?:\s+\d{1,2}:\d{2}(?::\d{2})?)?)"
-    ),
-    "author": re.compile(
-        r"(?:作者|撰稿人?|投稿人?|上传人|编辑|責任編輯|编辑者)\s*[:：]\s*([^\s　|/:：]{1,20})"
-    ),
-    "source": re.compile(r"(?:文章)?(?:来源|來源|出处|出處)(?:于|於)?\s*[:：]\s*([^\s　|]{1,40})"),
-    "rights": re.compile(
-        r"([^。\n]{0,60}(?:版权|版權|转载|轉載|侵权|侵權|著作权|未经允许|未經允許)[^。\n]{0,120})"
-    ),
-    "category": re.compile(
-        r"(?:当前|现在|您的?|當前)?的?位置\s*[:：][^\n]*?[>＞»›]\s*([^>＞»›\n]{2,16}?)\s*[>＞»›]\s*[^>＞»›\n]*$"
-    ),
-}
+# A longer line is running text, or a whole page in one line: what it claims cannot be told apart.
+_LONGEST = 300
+# Lines of this many characters that hold sentences are the article; a page's head ends where they begin.
+_PROSE = 50
+_HEAD, _FOOT = 40, 16
+# No line under a title is longer.
+_COLUMNS, _SHORT = 160, 40
+_DAY = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}")
+_STOPS = re.compile(r"[。！？；]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    pattern: re.Pattern[str]
+    cues: re.Pattern[str]  # nothing can match without one of them
+    where: str
+    alone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line as it stands, and without what damage put into it; ``at`` leads back from there."""
+
+    text: str
+    plain: str
+    at: Sequence[int]
+    head: bool
+    foot: bool
+    byline: bool
 
 
 def read_claims(lines: Sequence[str]) -> Claims:
-    """The first claim of every kind in ``lines``, verbatim; lines of more than 300 characters make none."""
-    return Claims(**{name: _first(pattern, lines) for name, pattern in _CLAIMS.items()})
+    """The surest claim of every kind in ``lines``, verbatim; lines of more than 300 characters make none.
+
+    ``lines`` are the page's in their order, the article among them, or the first of a text that has no page.
+    """
+    read = _read(lines)
+    return Claims(
+        published=_first("published", read),
+        author=_first("author", read),
+        source=_first("source", read),
+        rights=_first("rights", read),
+        category=_trail(read) or _first("category", read),
+    )
 
 
-def _first(pattern: re.Pattern[str], lines: Sequence[str]) -> Claim | None:
-    for line in lines:
-        if len(line) <= 300 and (m := pattern.search(line)):
-            return Claim(m[1].strip(), line, *m.span(1))
+# -- lines ----------------------------------------------------------------------------------------
+
+_SENTENCE = re.compile(r"[。！？]|[，,].*[，,。]")
+# 發布時(shí)間: a reading behind its character; characters without width
+_NOISE = re.compile(
+    r"[(（][a-zü]{0,4}[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜńňǹḿ][a-zü]{0,3}[)）]|[\u200b-\u200f\ufeff\u2060]"
+)
+
+
+def _read(lines: Sequence[str]) -> list[_Line]:
+    """The lines that may claim something, with where they stand."""
+    prose = [len(line) >= _PROSE and bool(_SENTENCE.search(line)) and not _is_byline(line) for line in lines]
+    first = next((k for k, whole in enumerate(prose) if whole), len(lines))
+    last = next((k for k in range(len(lines) - 1, -1, -1) if prose[k]), -1)
+    read = []
+    for k, line in enumerate(lines):
+        if line and len(line) <= _LONGEST:
+            plain, at = _without_noise(line)
+            head, foot = k < min(first, _HEAD), k > last and k >= len(lines) - _FOOT
+            read.append(_Line(line, plain, at, head, foot, _is_byline(plain)))
+    return read
+
+
+def _without_noise(line: str) -> tuple[str, Sequence[int]]:
+    """The line without readings and invisible characters, and the place of each character that is left."""
+    cuts = [m.span() for m in _NOISE.finditer(line)]
+    if not cuts:
+        return line, range(len(line) + 1)
+    kept = [k for k in range(len(line) + 1) if not any(b <= k < e for b, e in cuts)]
+    return "".join(line[k] for k in kept[:-1]), kept
+
+
+def _is_byline(line: str) -> bool:
+    """Whether things are said of the article here that only a page says, and nothing that an article says."""
+    data = _bylines()
+    if len(line) > _COLUMNS or _STOPS.search(line) or data.others.search(line):
+        return False
+    words = {m[0] for m in data.words.finditer(line)}
+    if len(words) >= 2 or (len(line) <= _SHORT and words - data.weak and _DAY.search(line)):
+        return True
+    return bool(data.measure.search(line)) and len(data.column.split(line)) >= 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Bylines:
+    words: re.Pattern[str]
+    weak: frozenset[str]
+    others: re.Pattern[str]
+    column: re.Pattern[str]
+    measure: re.Pattern[str]
+
+
+@cache
+def _bylines() -> _Bylines:
+    row = rules.table("claims.toml")["byline"]
+    return _Bylines(
+        words=re.compile(rules.any_of(row["words"].split())),
+        weak=frozenset(row["weak"].split()),
+        others=re.compile(rules.any_of(row["not_byline"].split())),
+        column=re.compile(row["column"]),
+        measure=re.compile(row["measure"]),
+    )
+
+
+# -- rules ----------------------------------------------------------------------------------------
+
+
+def _first(kind: str, lines: Sequence[_Line]) -> Claim | None:
+    """What the first rule that fits anywhere finds first."""
+    for rule in _rules(kind):
+        for line in lines:
+            if not _stands(rule, line):
+                continue
+            m = rule.pattern.search(line.plain) if rule.cues.search(line.plain) else None
+            claim = _claim(line, *m.span("value")) if m else None
+            if claim:
+                return claim
     return None
+
+
+def _stands(rule: _Rule, line: _Line) -> bool:
+    if not rule.alone and not line.byline:
+        return False
+    if rule.where == "ends":
+        return line.head or line.foot
+    return not rule.where or (line.head if rule.where == "head" else line.foot)
+
+
+def _claim(line: _Line, begin: int, end: int) -> Claim | None:
+    """``plain[begin:end]`` without blanks around it, as it stands in the line."""
+    while begin < end and line.plain[begin].isspace():
+        begin += 1
+    while begin < end and line.plain[end - 1].isspace():
+        end -= 1
+    if begin == end:
+        return None
+    b, e = line.at[begin], line.at[end - 1] + 1
+    return Claim(line.text[b:e], line.text, b, e)
+
+
+@cache
+def _rules(kind: str) -> tuple[_Rule, ...]:
+    data = rules.table("claims.toml")
+    parts = {f"<{name}>": text for name, text in data["parts"].items()}
+    made = []
+    for row in data[kind]:
+        pattern = row["pattern"]
+        for name, text in parts.items():
+            pattern = pattern.replace(name, text)
+        made.append(
+            _Rule(
+                re.compile(pattern, re.IGNORECASE),
+                re.compile(rules.any_of(row.get("cues", ("",)))),
+                row.get("where", ""),
+                row.get("alone", True),
+            )
+        )
+    return tuple(made)
+
+
+# -- category -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Trails:
+    begins: re.Pattern[str]
+    arrow: re.Pattern[str]
+    slash: re.Pattern[str]
+    generic: frozenset[str]
+
+
+@cache
+def _trails() -> _Trails:
+    row = rules.table("claims.toml")["trail"]
+    begins, arrow, slash = (re.compile(row[key], re.IGNORECASE) for key in ("begins", "arrow", "slash"))
+    return _Trails(begins, arrow, slash, frozenset(row["generic"].split()))
+
+
+def _trail(lines: Sequence[_Line]) -> Claim | None:
+    """The category from a trail of places (首页 > 工作总结 > 正文): the last but the article itself."""
+    trails = _trails()
+    for line in lines:
+        start = trails.begins.search(line.plain)
+        if not start:
+            continue
+        begin = start.end() if start[0].rstrip()[-1:] in ":：" else start.start()
+        arrow = trails.arrow if trails.arrow.search(line.plain, begin) else trails.slash
+        places = list(_elements(line.plain, begin, len(line.plain), arrow))
+        for k in range(len(places) - 2, -1, -1):
+            begin, end = list(_elements(line.plain, *places[k], trails.slash))[-1]
+            name = line.plain[begin:end]
+            if not 2 <= len(name) <= 16 or name.lower() in trails.generic or trails.begins.search(name):
+                continue
+            if k == 0 and not _after_home(line.plain, begin):
+                break  # the site's own name
+            return _claim(line, begin, end)
+    return None
+
+
+def _elements(text: str, at: int, stop: int, arrow: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    """(begin, end) of what stands between the arrows; the last may be empty."""
+    for m in (*arrow.finditer(text, at, stop), None):
+        begin, end = at, m.start() if m else stop
+        while begin < end and text[begin].isspace():
+            begin += 1
+        while begin < end and text[end - 1].isspace():
+            end -= 1
+        yield begin, end
+        at = m.end() if m else end
+
+
+def _after_home(text: str, begin: int) -> bool:
+    return bool(re.search(r"(?:首[页頁]|主[页頁])\s*$", text[:begin]))

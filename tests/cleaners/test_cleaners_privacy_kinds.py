@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fanwen.cleaners import privacy
+from fanwen.cleaners import privacy, rules
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -48,6 +48,11 @@ def found(text: str) -> list[tuple[str, str]]:
         ("挂车冀A1234挂", "plate", "冀A1234挂"),
         ("家住山谷市城关区和平路12号3栋201室。", "address", "山谷市城关区和平路12号3栋201室"),
         ("位于河口县建设街8号", "address", "河口县建设街8号"),
+        ("电话0532-8877 6655转203", "phone", "0532-8877 6655转203"),
+        ("请拨021 5566 7788", "phone", "021 5566 7788"),
+        ("家住白沙镇杨树村3组15号", "address", "白沙镇杨树村3组15号"),
+        ("现住明月花园6栋2单元301室，", "address", "明月花园6栋2单元301室"),
+        ("加微信lan_2020即可", "wechat", "lan_2020"),
     ],
 )
 def test_found_beside_chinese_characters(text: str, kind: str, value: str) -> None:
@@ -74,6 +79,10 @@ def test_found_beside_chinese_characters(text: str, kind: str, value: str) -> No
         "国道312号路段，省道205号",
         "人民路小学和解放街社区",
         "第12路公交车8号线",
+        "第3村民小组15号文件，二组20人",
+        "科技园3栋教学楼，实验楼2单元测验",
+        "0812-2021年度，合计021 300元",
+        "微信公众号和微信小程序开发",
         "联系电话138xxxx5678，139****8888",
         "邮箱@符号，a@b",
         "圆周率3.14159265358979",
@@ -122,6 +131,22 @@ def test_placeholders(text: str, marks: list[str]) -> None:
         ("村民阿依古丽·买买提开了店", ["阿依古丽·买买提"]),
         ("我向雷锋同志学习，读鲁迅先生的书，听毛主席的话", []),
         ("老王和小刘走了", []),
+        ("昨天，高春燕到村里看望大家", ["高春燕"]),
+        ("我忘不了王秀兰那双手", ["王秀兰"]),
+        ("以李建国为组长的专班成立了", ["李建国"]),
+        ("我叫洪福来，今年十岁", ["洪福来"]),
+        ("邻居家的豆豆哭了，豆豆才三岁", ["豆豆", "豆豆"]),
+        ("饲养员庾大海和保育员水灵灵", ["庾大海", "水灵灵"]),
+        ("学生程浩飞快地跑来", ["程浩"]),
+        ("听了高校长的话，找到石书记", ["高", "石"]),
+        ("领队：巴图", ["巴图"]),
+        ("读《活着》，主人公徐福贵让我难忘，徐福贵活了下来。", []),
+        ("航天员刘洋飞上太空", []),
+        ("村民刘洋种下果树", ["刘洋"]),
+        ("每分钟由122张提高到242张，3楼向东", []),
+        ("职工动员大会在高新区举行，两者相关", []),
+        ("莫州、范阳郡、仲宣楼都是古地名", []),
+        ("车间林立，教师方法得当，关爱空巢老人", []),
         ("向老师问好，和同学商量，任主任期间，公司经理到场", []),
         ("学生成绩提高，居民安全有保障，教师严谨治学，村民高兴地说", []),
     ],
@@ -138,3 +163,16 @@ def test_a_known_name_is_found_everywhere_in_the_piece() -> None:
 def test_lines_and_time_grow_together() -> None:
     text = "村民李大山的电话13812345678，申请人：张伟，住在和平路12号，QQ：12345678。\n"
     assert len(privacy.spans(text * 400)) == 400 * 5
+
+
+def test_the_lists_of_names_do_not_contradict_each_other() -> None:
+    lists = {k: v.split() for section in rules.table("names.toml").values() for k, v in section.items()}
+    assert not {key for key, words in lists.items() if len(set(words)) != len(words)}
+    for one, other in (("plain", "doubtful"), ("plain", "rare"), ("doubtful", "rare")):
+        assert not set(lists[one]) & set(lists[other])
+    for key in ("plain", "doubtful", "rare", "strong", "plausible", "never", "doubled", "places_last"):
+        assert not [word for word in lists[key] if len(word) != 1]
+    for key in ("joins", "no_given", "no_role"):
+        assert not [word for word in lists[key] if len(word) != 2]
+    assert not set(lists["strong"]) & set(lists["plausible"] + lists["never"])
+    assert set(lists["shared"]) - set(lists["names"]) == set()

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_cleaners_privacy_figures import HALVES, read
+from test_cleaners_privacy_figures import PARTS as GOLD_PARTS
+from test_cleaners_privacy_figures import read
 
 from fanwen.cleaners import privacy
 from fanwen.cleaners.mask import ALL, mask, mask_piece
 from fanwen.cleaners.types import Span
 
-GOLD = [gold.text for half in HALVES for gold in read(half)]
+GOLD = [gold.text for part in GOLD_PARTS for gold in read(part)]
 
 
 def masked(text: str, policy: frozenset[str] = ALL) -> str:
@@ -59,6 +60,26 @@ def test_a_piece_has_one_numbering_for_title_and_text() -> None:
     title, body = mask_piece("李大山的故事", text, privacy.spans(text))
     assert (title, body) == ("〔人名2〕的故事", "村民〔人名1〕和村民〔人名2〕是邻居。")
     assert mask_piece(None, text, ())[0] is None
+
+
+def test_a_title_hides_what_the_text_shows_to_be_personal() -> None:
+    text = "村民张敏说，张敏家的电话是13812345678，门牌是xx路。"
+    title, body = mask_piece("张敏和xx路（13812345678）：张敏的一天", text, privacy.spans(text))
+    assert title == "〔人名1〕和xx路（〔电话〕）：〔人名1〕的一天"
+    assert body == "村民〔人名1〕说，〔人名1〕家的电话是〔电话〕，门牌是xx路。"
+    again = mask_piece(title, body, privacy.spans(body))
+    assert again == (title, body)
+
+
+def test_a_name_that_is_a_word_stays_a_word_in_a_title() -> None:
+    text = "我叫高兴，今年十岁。"
+    title, body = mask_piece("一件高兴的事", text, privacy.spans(text))
+    assert (title, body) == ("一件高兴的事", "我叫〔人名1〕，今年十岁。")
+
+
+def test_the_numbers_of_earlier_masks_are_not_given_again() -> None:
+    text = "〔人名1〕说，〔人名3〕和村民李大山来了，村民赵小兵没来。"
+    assert masked(text) == "〔人名1〕说，〔人名3〕和村民〔人名4〕来了，村民〔人名5〕没来。"
 
 
 def test_an_unknown_kind_is_an_error_and_an_unwanted_one_is_not() -> None:
