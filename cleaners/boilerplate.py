@@ -14,7 +14,7 @@ from functools import cache
 
 from fanwen.cleaners import nags, rules
 from fanwen.cleaners.damage import WALL_END, WALL_INSIDE
-from fanwen.cleaners.intro import presents
+from fanwen.cleaners.intro import intro_end, presents
 from fanwen.cleaners.trace import Change
 
 _LONGEST_LINE = 400
@@ -25,7 +25,7 @@ _BRACKETED = re.compile(
 )
 _INNER_SENTENCE = re.compile(r"(?<=[。！？!?；;”])[^。！？!?；;\n]{6,80}[。！？!?~]+")
 # what follows the last full stop of a line
-_TAIL = re.compile(r"(?<=[。！？!?；;”])[ 　]*[^。！？!?；;\n]{4,60}(?=\n|$)")
+_TAIL = re.compile(r"(?<=[。！？!?；;”　])[ 　]*[^　。！？!?；;\n]{4,60}(?=\n|$)")
 _STOP = re.compile(r"[。！？；!?;]")
 _PROSE = re.compile(r"[，。！？；,;!?]")
 
@@ -35,7 +35,31 @@ def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
     found = spans(text)
     taken = _line_rules(text, found, brands)
     changes = [Change(*found[k], "", rule) for k, rule in sorted(taken.items())]
-    return changes + _tail(text, found, taken)
+    return changes + _tail(text, found, taken) + _keywords(text, found, taken)
+
+
+def _keywords(text: str, found: Sequence[tuple[int, int]], taken: Mapping[int, str]) -> list[Change]:
+    """A row of search words before the first line of the text or behind the last."""
+    left = [span for k, span in enumerate(found) if k not in taken]
+    return [
+        Change(b, e, "", "boilerplate.keywords")
+        for b, e in dict.fromkeys((*left[:1], *left[-1:]))
+        if len(left) > 2 and _is_keywords(text[b:e])
+    ]
+
+
+def _is_keywords(line: str) -> bool:
+    """Names of genres run together, or many short words between commas."""
+    if len(line) > 160 or _STOP.search(line):
+        return False
+    words = re.split(r"[,，、|｜ 　]+", line.strip(",，、"))
+    if len(words) == 1:
+        return len(line) >= 16 and len(_named_text().findall(line)) >= 4
+    return (
+        len(words) >= 4
+        and all(1 < len(word) <= 8 for word in words)
+        and _named_text().search(line) is not None
+    )
 
 
 def _tail(text: str, found: Sequence[tuple[int, int]], taken: Mapping[int, str]) -> list[Change]:
@@ -78,6 +102,7 @@ def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[st
     for k in _holders(text, rules.table("boilerplate.toml")["fields"]["cues"], begins).intersection(short):
         if k not in taken and _is_byline(text[slice(*found[k])]):
             taken[k] = "boilerplate.fields"
+    introduced: int | None = None
     addressed = {bisect_right(begins, at) - 1 for at in nags.places(text, brands)}
     for k in short:
         line = text[slice(*found[k])]
@@ -88,8 +113,10 @@ def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[st
         ):
             taken[k] = "boilerplate.nag"
         # an introduction may say how many pieces follow, and filler stands before it: splitting reads it
-        if taken.get(k) in _SPOKEN and found[k][0] < _HEAD_OF_TEXT and presents(line):
-            del taken[k]
+        if taken.get(k) in _SPOKEN and presents(line):
+            introduced = intro_end(text) if introduced is None else introduced
+            if found[k][0] < introduced:
+                del taken[k]
     return taken
 
 
@@ -159,13 +186,12 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
     ]
     places = nags.places(text, brands)
     for pattern, kind in ((_BRACKETED, "bracketed"), (_INNER_SENTENCE, "sentence"), (_TAIL, "sentence")):
-        changes += [
-            Change(m.start(), m.end(), "", "boilerplate.nag")
-            for m in pattern.finditer(text)
-            if bisect_left(places, m.start()) < bisect_left(places, m.end())
-            and nags.is_nag(m[0], kind, brands)
-            and not (m.start() < _HEAD_OF_TEXT and kind == "sentence" and presents(m[0]))
-        ]
+        for m in pattern.finditer(text):
+            spoken = bisect_left(places, m.start()) < bisect_left(places, m.end())
+            if kind == "bracketed" and _labelled().match(m[0], 1):
+                changes.append(Change(m.start(), m.end(), "", "boilerplate.related"))
+            elif spoken and nags.is_nag(m[0], kind, brands) and not _is_intro(text, m):
+                changes.append(Change(m.start(), m.end(), "", "boilerplate.nag"))
     return changes
 
 
@@ -174,9 +200,19 @@ def linked(text: str, names: Iterable[str], brands: Sequence[str] = ()) -> list[
     return [
         Change(m.start(), m.end(), "", "boilerplate.linked")
         for name in sorted(names)
-        if nags.is_nag(name, "linked", brands)
+        if nags.is_nag(name, "linked", brands) or _labelled().match(name)
         for m in re.finditer(re.escape(name), text)
     ]
+
+
+def _is_intro(text: str, m: re.Match[str]) -> bool:
+    """Whether what the site says here introduces the text: splitting reads that."""
+    return m.start() < _HEAD_OF_TEXT and presents(m[0]) and m.start() < intro_end(text)
+
+
+@cache
+def _labelled() -> re.Pattern[str]:
+    return re.compile(rules.table("extract.toml")["labelled"])
 
 
 def walls(text: str) -> list[Change]:

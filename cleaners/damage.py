@@ -201,6 +201,28 @@ def replaced_words(text: str) -> list[Change]:
     ]
 
 
+def ascii_stops(text: str) -> list[Change]:
+    """Full stops that became dots: 一部电话.归纳起来 …
+
+    Only in lines that have no Chinese full stop, where three or more dots stand behind characters.
+    """
+    found = [
+        m
+        for begin, end in _lines(text)
+        if "。" not in text[begin:end]
+        for m in _DOT.finditer(text, begin, end)
+    ]
+    return [Change(m.start(), m.end(), "。", "damage.ascii_stop") for m in found] if len(found) >= 3 else []
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    ends = [i for i, c in enumerate(text) if c == "\n"] + [len(text)]
+    return list(zip([0, *(end + 1 for end in ends[:-1])], ends, strict=True))
+
+
+_DOT = re.compile(r"(?<=[㐀-鿿”）%])(?<!^[一二三四五六七八九十])\.(?=[㐀-鿿“（《]|[ 　]*$)", re.MULTILINE)
+
+
 def is_damaged(text: str) -> bool:
     """Whether bytes were lost or read one place too late (??偨Y(jié)): nothing can bring them back."""
     return _SHIFTED.search(text) is not None

@@ -70,7 +70,7 @@ def _line_mark(text: str, line: str, begin: int, end: int, rule: rules.Rule, nam
         return None
     family = rule.name.removeprefix("headings.")
     known = is_known(pre, names)
-    if pre and not known and not (len(pre) >= 4 and ends_with_genre(pre)):
+    if pre and not known and not ends_with_genre(pre):
         return None
     rest = line[m.end() :]
     whole = end - begin <= len(line)

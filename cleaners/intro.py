@@ -16,10 +16,11 @@ from fanwen.cleaners import nags, rules
 from fanwen.cleaners.rules import Words
 
 _REACH = 700
-_OWN_BEFORE = 300
+_OWN_BEFORE = 100
 _SHORTEST, _LONGEST = 10, 260
 _SENTENCE = re.compile(r"[^。！？!?~～\n]*(?:[。！？!?~～]+[”’」』）)]*|\n|$)")
-_OWN_VOICE = re.compile(r"我(?!们)|本人")
+# filler has neither an I nor numbers nor anything that somebody said
+_OWN_VOICE = re.compile(r"我(?!们)|本人|\d|[“”]")
 _FOLLOWER = re.compile(
     r"[ 　\n]*(?:(?:一起来|一块儿?来|快来|来|让我们|下面|希望|欢迎|供|以下|仅供|更多|如果|感谢|记得|喜欢)"
     r"[^。！!？?\n]{0,40}"
@@ -43,7 +44,7 @@ def intro_end(text: str) -> int:
             found = max(found, len(text) if stop < 0 else stop) if end - begin <= _LONGEST else end
         elif own <= _OWN_BEFORE and (presents(sentence) or _pattern("asks").search(sentence)):
             found = end
-        if _OWN_VOICE.search(sentence):
+        elif sentence[-1] in "。！？" and _OWN_VOICE.search(sentence):
             own += len(sentence)
     return _with_followers(text, found)
 

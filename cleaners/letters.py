@@ -12,8 +12,10 @@ from itertools import pairwise
 
 from fanwen.cleaners import rules
 from fanwen.cleaners.boilerplate import spans
+from fanwen.cleaners.layout import is_bare_head
 
 _LONGEST = 32
+_TERMINAL = "。！？!?；;…”’」』）)】》.~～"
 
 
 def is_salutation(line: str) -> bool:
@@ -34,6 +36,33 @@ def borders(text: str, begin: int = 0, end: int | None = None) -> list[int]:
         for a, b in pairwise(spans(stretch))
         if is_signature(stretch[slice(*a)]) and is_salutation(stretch[slice(*b)])
     ]
+
+
+def breaks_off(text: str) -> bool:
+    """Whether the last piece of a document ends in mid-sentence, at a cut, or with a bare head.
+
+    A text without a full stop at its end is whole when it ends with thanks, a request or a
+    signature, when its paragraphs do not end with full stops at all, or when its last line is short.
+    """
+    lines = [line for line in text.split("\n") if line.strip()]
+    if not lines:
+        return False
+    end = lines[-1].strip()
+    if is_bare_head(end):
+        return len(lines) > 3
+    if re.search(r"[^.…](?:\.{3,6}|…{1,3})$", end):
+        return len(end) >= 15 and not _pattern("trailing").search(end)
+    if end[-1] in _TERMINAL + "：:":
+        return False
+    if end[-1] in "，,、":
+        return len(end) >= 15
+    prose = len(end) >= 40 or (len(end) >= 10 and re.search(r"[，,；;]", end))
+    if not prose or _pattern("closing").search(end[-20:]) or _pattern("signed").search(end[-24:]):
+        return False
+    if len(end) % 500 == 0 or len(text) % 500 == 0:
+        return True
+    longer = [line for line in lines[:-1] if len(line) >= 30]
+    return sum(line.strip()[-1] in _TERMINAL for line in longer) * 5 >= len(longer) * 4
 
 
 @cache

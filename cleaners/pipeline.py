@@ -15,7 +15,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fanwen.cleaners import boilerplate, damage, gate, genre, language, layout, nags, privacy, quality, script
+from fanwen.cleaners import (
+    boilerplate,
+    damage,
+    gate,
+    genre,
+    language,
+    layout,
+    letters,
+    nags,
+    privacy,
+    quality,
+    script,
+)
 from fanwen.cleaners.claims import read_claims
 from fanwen.cleaners.decode import decode
 from fanwen.cleaners.extract import MAX_HTML, NO_HINTS, Extracted, ExtractError, TooLargeError, extract_html
@@ -49,12 +61,6 @@ _MARKUP = re.compile(
 )
 _PAGE_TOP = 300
 _TERMINAL = "。！？!?；;…”’」』）)】》.~～"
-_CLOSING = re.compile(
-    r"(?:谢谢|感谢|敬礼|此致|指正|参考|执行|批准|请批示|为盼|为荷|报告|汇报|完毕|努力|奋斗|前进|贡献|再见|如下|以上|签名|盖章|签字|印章)[^\n]{0,12}$"
-)
-_SIGNED = re.compile(
-    r"[年月日]$|[人位名]\s*[:：].{0,20}$|(?:公司|政府|委员会|支部|办公室|学校|中学|小学|局|处|科|部|中心|站|所|会)$"
-)
 
 
 def page_from_file(path: Path) -> Page:
@@ -170,8 +176,8 @@ def _join(texts: Sequence[str]) -> str:
         line = whole.rstrip().rpartition("\n")[2]
         # a page's own furniture on top: what goes on in mid-sentence is joined when that is gone
         junk = boilerplate.lines(text[:_PAGE_TOP])
-        runs_on = runs_on and not (junk and junk[0].begin <= 2)
-        if runs_on and len(line) >= 25 and not layout.is_head_line(text.lstrip(" 　")[:40]):
+        topped = bool(junk) and junk[0].begin <= 2
+        if runs_on and not topped and len(line) >= 25 and not layout.is_head_line(text.lstrip(" 　")[:40]):
             whole = whole.rstrip() + text.lstrip(" 　")
         else:
             # an empty line: something of the page may have stood here
@@ -280,6 +286,8 @@ def _repair(
         lambda text: open_headings(text, names),
         layout.flattened,
         layout.stutter,
+        layout.semicolons,
+        damage.ascii_stops,
         layout.finish,
     )
     for stage in stages:
@@ -377,7 +385,7 @@ def _piece(
     text = _plain(raw)
     last = index == document.found_pieces
     flags = set()
-    if damage.WALL_END in raw or damage.WALL_INSIDE in raw or cut_off or (last and breaks_off(text)):
+    if damage.WALL_END in raw or damage.WALL_INSIDE in raw or cut_off or (last and letters.breaks_off(text)):
         flags.add("incomplete")
     if document.script == "damaged" or damage.is_damaged(text):
         flags.add("damaged")
@@ -409,30 +417,3 @@ def _piece(
         privacy=privacy.spans(text, placeholders),
         edits=edits,
     )
-
-
-def breaks_off(text: str) -> bool:
-    """Whether the last piece of a document ends in mid-sentence, at a cut, or with a bare head.
-
-    A text without a full stop at its end is whole when it ends with thanks, a request or a
-    signature, when its paragraphs do not end with full stops at all, or when its last line is short.
-    """
-    lines = [line for line in text.split("\n") if line.strip()]
-    if not lines:
-        return False
-    end = lines[-1].strip()
-    if layout.is_bare_head(end):
-        return len(lines) > 3
-    if re.search(r"[^.…](?:\.{3,6}|…{1,3})$", end):
-        return len(end) >= 15 and not re.search(r"(?:等等|之类|还有|奋斗|努力)[.…]+$", end)
-    if end[-1] in _TERMINAL + "：:":
-        return False
-    if end[-1] in "，,、":
-        return len(end) >= 15
-    prose = len(end) >= 40 or (len(end) >= 10 and re.search(r"[，,；;]", end))
-    if not prose or _CLOSING.search(end[-20:]) or _SIGNED.search(end[-24:]):
-        return False
-    if len(end) % 500 == 0 or len(text) % 500 == 0:
-        return True
-    longer = [line for line in lines[:-1] if len(line) >= 30]
-    return sum(line.strip()[-1] in _TERMINAL for line in longer) * 5 >= len(longer) * 4

@@ -53,7 +53,8 @@ def split(text: str, names: Titles, emphasised: frozenset[str] = frozenset()) ->
     marks, rule = _best(text, names, emphasised, declared)
     if not marks:
         begin = _body_start(text, start, names)
-        return Split((Part(begin, len(text), names.core),) if text[begin:].strip() else (), declared, None)
+        end = _before_last_title(text, names)
+        return Split((Part(begin, end, names.core),) if text[begin:end].strip() else (), declared, None)
     parts: list[Part] = []
     preamble = _preamble(text, start, marks, names)
     if preamble is not None:
@@ -176,6 +177,15 @@ def _after_own_title(text: str, at: int) -> int:
         if len(line) > 60 or letters.is_salutation(line):
             break
     return at
+
+
+def _before_last_title(text: str, names: Titles) -> int:
+    """Where a text ends whose page says its title once more behind it."""
+    end = len(text.rstrip())
+    for name in sorted({*names.full, *names.cores}, key=len, reverse=True):
+        if len(name) >= 6 and text.endswith(name, 0, end):
+            return len(text[: end - len(name)].rstrip())
+    return end
 
 
 def _without_outro(text: str, begin: int, end: int, emphasised: frozenset[str]) -> int:
