@@ -45,7 +45,25 @@ TAKEN = [
     "未经许可不得转载",
     "以上就是小编为大家带来的全部内容",
     "×",
+    # labels, comments, fields, notes
+    "猜你要找：读书笔记　借阅须知　开馆通知",
+    "家长都在看：孩子不爱读书怎么办",
+    "往期回顾：春季书展｜夏季书展",
+    "本站最新入库",
+    "上传：山谷来客 · 2023-04-05 · 2.3k 次预览 · 8 次下载",
+    "山谷小助手 更新于 2024-03-06 812字 约3分钟读完 收藏 12",
+    "（编者按：上面一篇出自一位馆员之手，情真意切）",
+    "给这篇总结打分：★★★★ 共17人参与",
+    "广告 · 请继续阅读",
+    "复制本篇",
+    "AI改写",
     # nags by their words
+    "更多图书馆类材料请在站内搜索",
+    "【按Ctrl+D把本页加入书签】",
+    "素材来自网络投稿，侵删。",
+    "左下角阅读原文进群，点个在看再走！",
+    "转载请先取得馆主同意并附上本文链接",
+    ">>>写总结的人都装了“山谷助手”，立即安装",
     "本资料由热心网友上传，点左侧按钮即可下载",
     "下载之后可直接编辑、打印，方便快捷",
     "收集这些范文不容易，喜欢就点个赞支持一下，下载更方便！",
@@ -85,6 +103,14 @@ KEPT = [
     "新办会员免费借阅一年，续期另收工本费",
     "我把全文打印出来，收藏在书柜里",
     "整理档案很辛苦，但同志们没有怨言。",
+    "没有带袋子的，可到门岗免费领取。",
+    "三、随身带好证件。家长把孩子送到东侧大门，没有报名的可以现场免费领取表格。",
+    "读者留言本上写满了建议。",
+    "活动时间：2022年3月1日至5日",
+    "作者：周树人　出版社：某某出版社",
+    "评论员文章引起了大家的讨论。",
+    "还有58%的居民没有办理借书证，我们继续上门。",
+    "更多的读者走进了阅览室，请他们坐下来慢慢看。",
 ]
 
 
@@ -137,6 +163,8 @@ def test_brackets_and_sentences_of_the_text_itself_stay() -> None:
         ("...（阅读全部内容，您需要先登录！）", damage.WALL_END),
         ("全文约1221字，请下载后阅读、编辑。", damage.WALL_END),
         ("……此处隐藏1034个字……", damage.WALL_INSIDE),
+        ("……\n还有约31%的内容没有显示", damage.WALL_END),
+        ("……试读到此结束，完整内容请开通后阅读", damage.WALL_END),
         ("……（山谷网https://www.shangu.example 省略587字，会员可完整阅读）", damage.WALL_INSIDE),
     ],
 )
@@ -144,6 +172,40 @@ def test_walls_leave_a_mark(wall: str, mark: str) -> None:
     rest = "" if mark == damage.WALL_END else PROSE[1]
     text = f"{PROSE[0][:20]}{wall}{rest}"
     assert apply(text, boilerplate.walls(text)) == f"{PROSE[0][:20]}{mark}{rest}"
+
+
+def test_a_locked_line_leaves_a_mark() -> None:
+    text = f"{PROSE[0]}\n本楼有一段内容上了锁，请回帖之后再来\n{PROSE[1]}"
+    assert apply(text, boilerplate.walls(text)) == f"{PROSE[0]}\n{damage.WALL_INSIDE}\n{PROSE[1]}"
+
+
+def test_comments_behind_a_text_go_to_the_end_of_the_page() -> None:
+    text = "\n".join([*PROSE, "网友评论（2条）", "小山：写得真好，我也想去。", "阿木：谢谢分享"])
+    assert apply(text, boilerplate.lines(text)).rstrip() == "\n".join(PROSE)
+
+
+def test_a_label_of_comments_above_the_text_takes_nothing_with_it() -> None:
+    text = "\n".join(["评论(0)", *PROSE])
+    assert apply(text, boilerplate.lines(text)).strip() == "\n".join(PROSE)
+
+
+def test_a_row_of_search_words_goes_at_the_edges_only() -> None:
+    row = "工作总结开头工作总结结尾年终总结范文个人总结"
+    text = "\n".join([*PROSE, row])
+    assert apply(text, boilerplate.lines(text)).rstrip() == "\n".join(PROSE)
+    inside = "\n".join([*PROSE[:3], row, *PROSE[3:]])
+    assert apply(inside, boilerplate.lines(inside)) == inside
+
+
+def test_links_that_advertise_go_from_the_middle_of_a_line() -> None:
+    advert, own = "限时免费领取300套模板", "山谷图书馆的开放时间"
+    text = f"{PROSE[0]}{advert}{PROSE[1]}{own}{PROSE[2]}"
+    assert apply(text, boilerplate.linked(text, [advert, own])) == f"{PROSE[0]}{PROSE[1]}{own}{PROSE[2]}"
+
+
+def test_a_byline_glued_to_the_text_goes_and_the_text_keeps_its_date() -> None:
+    text = f"图书馆总结2019-07-02 16:45:21来源：山谷网录入：小木浏览：4382次字号：大中小2019年2月18日，{PROSE[0]}"
+    assert apply(text, boilerplate.phrases(text)) == f"图书馆总结\n2019年2月18日，{PROSE[0]}"
 
 
 INTROS = [
