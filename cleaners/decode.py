@@ -10,6 +10,12 @@ from __future__ import annotations
 import codecs
 import re
 from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fanwen.cleaners import chars
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -56,7 +62,9 @@ def decode(body: bytes, content_type: str | None = None, forced: str | None = No
     if wide := _wide_charset(body):
         return _read(body, wide)
     utf8 = _read(body, "utf-8")
-    if utf8.lossy == 0 or utf8.lossy * 200 < max(1, sum(c > "\x7f" for c in utf8.text[:_SAMPLE])):
+    if utf8.lossy == 0 or utf8.lossy * 200 < max(
+        1, np.count_nonzero(chars.codes(utf8.text[:_SAMPLE]) > 0x7F)
+    ):
         return utf8
     sample = body[:_SAMPLE]
     best = max(_candidates(body, content_type), key=lambda name: _score(sample, name))
@@ -97,13 +105,19 @@ def _wide_charset(body: bytes) -> str | None:
 
 def _score(sample: bytes, name: str) -> float:
     """How much a reading looks like Chinese: frequent characters good, unreadable ones bad."""
-    text = sample.decode(name, "replace")
-    high = [c for c in text if c > "\x7f"]
-    if not high:
+    points = chars.codes(sample.decode(name, "replace"))
+    high = points[points > 0x7F]
+    if not len(high):
         return 0.0
-    common = sum(c in _COMMON for c in high)
-    bad = sum(c == "�" or "\ue000" <= c <= "\uf8ff" or "\x80" <= c <= "\x9f" for c in high)
-    return (common - 5 * bad) / len(high)
+    common = np.count_nonzero(chars.among(high, _common()))
+    private = (high >= 0xE000) & (high <= 0xF8FF)
+    bad = np.count_nonzero((high == 0xFFFD) | private | (high <= 0x9F))
+    return (int(common) - 5 * int(bad)) / len(high)
+
+
+@cache
+def _common() -> NDArray[np.bool_]:
+    return chars.table(_COMMON)
 
 
 def _read(body: bytes, name: str) -> Decoded:

@@ -13,12 +13,12 @@ import json
 import logging
 import re
 from collections.abc import Sequence
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from lxml import etree
+from lxml import etree, html
 
 from fanwen.cleaners import rules
 from fanwen.cleaners.html_tree import (
@@ -133,7 +133,7 @@ def _chosen(
                 return lines, "trafilatura"
         elif han(lines := [line for e in _outermost(_select(tree, selector)) for line in lines_of(e)]):
             return lines, "selector"
-    lines = _density(tree, titles)
+    lines = _density(tree, titles, page)
     if (found := han(lines)) < _FEW and han(viewer) > 3 * found:
         return viewer, "viewer"
     if viewer and (rest := _rest(lines, viewer)):
@@ -211,7 +211,7 @@ def _options() -> Any:
 def _prepared(tree: Any) -> Any:
     """A copy of the tree in which trafilatura keeps what it would lose: headings in ``center`` and
     ``div``, the lines of ``pre``, paragraphs rich in links or with a class that looks like a comment's."""
-    tree = copy(tree)
+    tree = html.fromstring(etree.tostring(tree, encoding="unicode"))  # its own kind of elements
     sizes, linked = text_sizes(tree)
     for link in list(tree.iter("a")):
         parent = link.getparent()
@@ -238,7 +238,7 @@ def _split_pre(element: Any) -> None:
 # -- density --------------------------------------------------------------------------------------
 
 
-def _density(tree: Any, titles: tuple[str, ...]) -> list[Line]:
+def _density(tree: Any, titles: tuple[str, ...], page: Sequence[Line]) -> list[Line]:
     """The block that holds nearly all running text of the page, without its link lists.
 
     Weight flows from lines to their ancestors; from the root we go down as long as one child
@@ -247,7 +247,7 @@ def _density(tree: Any, titles: tuple[str, ...]) -> list[Line]:
     body = tree.find("body")
     body = tree if body is None else body
     _cut_furniture(body)
-    lines = lines_of(body)
+    lines = [line for line in page if _is_below(line.owner, body)]
     weight: dict[Any, float] = {}
     first = _title_line(lines, titles)
     after = _word("after")
@@ -269,7 +269,14 @@ def _density(tree: Any, titles: tuple[str, ...]) -> list[Line]:
         if any(weight.get(twin, 0.0) >= 0.05 * weight[node] for twin in _twins(child)):
             break  # the pages of a viewer, the sections of an article
         node = child
-    return _without_lists(lines_of(node))
+    return _without_lists([line for line in lines if _is_below(line.owner, node)])
+
+
+def _is_below(element: Any, root: Any) -> bool:
+    """Whether an element stands in the tree of ``root``; what was dropped stands in none."""
+    while element is not None and element is not root:
+        element = element.getparent()
+    return element is not None
 
 
 def _twins(element: Any) -> list[Any]:

@@ -11,12 +11,11 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import chars, rules
 from fanwen.cleaners.extract import NO_LINKS, Links
 from fanwen.cleaners.language import detect
 from fanwen.cleaners.types import Reject
 
-_HAN = re.compile(r"[㐀-䶿一-鿿]")
 _SENTENCE = re.compile(r"[。！？!?]")
 MIN_HAN = 40
 THIN_HAN = 150
@@ -29,7 +28,7 @@ def judge(
 ) -> Reject | None:
     """Why a page gives no piece, or None where it may. ``text`` is simplified main
     text, ``around`` the lines of the whole page."""
-    han = len(_HAN.findall(text))
+    han = chars.han(text)
     title = titles[0] if titles else ""
     sums = _weights(title, text)
     reason, weight, seen = max(sums, key=lambda item: item[1], default=("", 0.0, ""))

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from lxml import etree, html
+from lxml import etree
 
 from fanwen.cleaners import rules
 
@@ -63,7 +63,7 @@ def parse(text: str) -> Any | None:
     text = BAD_CHARS.sub("", text)
     # the text is decoded already: an XML declaration in it could only mislead
     text = re.sub(r"^\s*<\?xml[^>]{0,200}\?>", "", text, count=1)
-    parser = html.HTMLParser(encoding="utf-8", recover=True, remove_comments=True, remove_pis=True)
+    parser = etree.HTMLParser(encoding="utf-8", recover=True, remove_comments=True, remove_pis=True)
     try:
         tree = etree.fromstring(text.encode("utf-8"), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):

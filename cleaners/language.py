@@ -7,7 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-_HAN = re.compile(r"[㐀-䶿一-鿿]")
+from fanwen.cleaners import chars
+
 _KANA = re.compile(r"[぀-ヿ]")
 _HANGUL = re.compile(r"[가-힯ᄀ-ᇿ]")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
@@ -16,7 +17,7 @@ _PROFILES = ("zh-cn", "zh-tw", "en", "vi", "fr", "de", "es", "ja", "ko", "id")
 
 def detect(text: str) -> str:
     """BCP 47 code (``zh``, ``en``, ``ja`` …), ``und`` where there is nothing to judge by."""
-    han, kana = len(_HAN.findall(text)), len(_KANA.findall(text))
+    han, kana = chars.han(text), len(_KANA.findall(text))
     hangul, latin = len(_HANGUL.findall(text)), len(_LATIN.findall(text))
     # a letter of a word says less than a character
     letters = han + kana + hangul + latin / 4

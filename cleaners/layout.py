@@ -8,14 +8,13 @@ sentences, and heads of a text that was flattened to one line.
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import chars, rules
 from fanwen.cleaners.boilerplate import spans
 from fanwen.cleaners.trace import Change
 
@@ -237,9 +236,7 @@ def _width(line: str, ends: list[tuple[int, int]], cells: bool) -> int | None:
 
 
 def _cells(text: str, cells: bool) -> int:
-    if not cells:
-        return len(text)
-    return len(text) + sum(unicodedata.east_asian_width(c) in "WFA" for c in text)
+    return int(chars.columns(text)[-1]) if cells else len(text)
 
 
 def unwrap(text: str) -> list[Change]:
@@ -307,7 +304,8 @@ def _line_width(text: str, found: list[tuple[int, int]], cells: bool) -> tuple[i
     characters when the lines were broken, in characters."""
     indent = 4 if cells else 2
     unit = 1 if cells else 2
-    widths = [unit * (_cells(text[b:e], cells) + (indent if _indented(text, b) else 0)) for b, e in found]
+    at = chars.columns(text) if cells else range(len(text) + 1)
+    widths = [unit * (int(at[e] - at[b]) + (indent if _indented(text, b) else 0)) for b, e in found]
     width = _text_width(text, found, widths)
     near = sum(width - 2 <= w <= width + 1 for w in widths) / len(widths) if width else 0.0
     return width, widths, near

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import mimetypes
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -252,8 +252,8 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Trace
     )
     last_is_cut = any(read.truncated for read in reads)
     pieces = tuple(
-        _piece(k + 1, part, trace, document, names, cut_off=last_is_cut and k + 1 == len(cut.parts))
-        for k, part in enumerate(cut.parts)
+        _piece(part, trace, document, names, cut_off=last_is_cut and part.index == len(cut.parts))
+        for part in _stretches(trace.text, cut.parts)
     )
     rejects = () if pieces else (Reject(source, "empty", "nothing is left after cleaning"),)
     return replace(traced, cleaned=Cleaned(document, pieces, rejects), parts=tuple(cut.parts))
@@ -268,17 +268,20 @@ def _repair(
     anchors: Sequence[str],
 ) -> None:
     """Junk lines and phrases, then layout; phrases again, because wraps had hidden some."""
-    stages: tuple[Callable[[str], list[Change]], ...] = (
-        damage.replaced_words,
-        layout.furniture,
-        layout.contents,
-        boilerplate.walls,
-        lambda text: boilerplate.lines(text, brands),
-        layout.wrap_spaces,
-        layout.unwrap,
-        boilerplate.walls,
-        lambda text: boilerplate.phrases(text, brands),
-        lambda text: boilerplate.lines(text, brands),
+
+    def lines(text: str) -> list[Change]:
+        return boilerplate.lines(text, brands)
+
+    def run(*stages: Callable[[str], list[Change]]) -> bool:
+        return sum(trace.apply(stage(trace.text)) for stage in stages) > 0
+
+    run(damage.replaced_words, layout.furniture, layout.contents, boilerplate.walls, lines)
+    unwrapped = run(layout.wrap_spaces, layout.unwrap)
+    if unwrapped:
+        run(boilerplate.walls)
+    if run(lambda text: boilerplate.phrases(text, brands)) or unwrapped:
+        run(lines)
+    run(
         lambda text: boilerplate.linked(text, anchors, brands),
         lambda text: layout.page_joins(text, emphasised),
         layout.chunk_numbers,
@@ -290,8 +293,6 @@ def _repair(
         damage.ascii_stops,
         layout.finish,
     )
-    for stage in stages:
-        trace.apply(stage(trace.text))
 
 
 def _both_scripts(lines: Sequence[str]) -> list[str]:
@@ -354,11 +355,18 @@ _NO_TITLE = re.compile(r"[。！？!?；;，,：:]$")
 _UNFINISHED = re.compile(r"^关于|[和与及暨、]$")
 
 
-_MARKS = str.maketrans({damage.WALL_END: None, damage.WALL_INSIDE: "\n"})
-
-
 def _plain(text: str) -> str:
-    return re.sub(r"\n{2,}", "\n", text.translate(_MARKS)).strip("\n")
+    """A text as it is read: the marks of walls gone, no empty lines."""
+    return _collapsed(text).strip("\n")
+
+
+def _collapsed(text: str) -> str:
+    if damage.WALL_END in text or damage.WALL_INSIDE in text:
+        text = text.replace(damage.WALL_END, "").replace(damage.WALL_INSIDE, "\n")
+    return _EMPTY.sub("\n", text) if "\n\n" in text else text
+
+
+_EMPTY = re.compile(r"\n{2,}")
 
 
 def _count_cuts(text: str, parts: Sequence[Part], hits: Hits) -> None:
@@ -374,16 +382,35 @@ def _count_cuts(text: str, parts: Sequence[Part], hits: Hits) -> None:
 # -- pieces -----------------------------------------------------------------------------------------
 
 
-def _piece(
-    index: int, part: Part, trace: Trace, document: Document, names: Titles, *, cut_off: bool
-) -> Piece:
-    raw = trace.text[part.begin : part.end]
-    begin = part.begin + len(raw) - len(raw.lstrip(" 　\n"))
-    end = part.begin + len(raw.rstrip(" 　\n"))
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """``text[begin:end]`` is piece number ``index``; ``place`` is where it begins in the document's text."""
+
+    index: int
+    begin: int
+    end: int
+    place: int
+    title: str | None
+
+
+def _stretches(text: str, parts: Sequence[Part]) -> Iterator[_Stretch]:
+    """The parts without the blanks around them. Places are summed up from part to part."""
+    place = at = 0
+    for index, part in enumerate(parts, 1):
+        raw = text[part.begin : part.end]
+        begin = part.begin + len(raw) - len(raw.lstrip(" 　\n"))
+        before = _collapsed(text[at:begin])
+        place += len(before if at else before.lstrip("\n"))
+        at = begin
+        yield _Stretch(index, begin, part.begin + len(raw.rstrip(" 　\n")), place, part.title)
+
+
+def _piece(part: _Stretch, trace: Trace, document: Document, names: Titles, *, cut_off: bool) -> Piece:
+    begin, end = part.begin, part.end
     original, edits = trace.edits(begin, end)
     raw = trace.text[begin:end]
     text = _plain(raw)
-    last = index == document.found_pieces
+    last = part.index == document.found_pieces
     flags = set()
     if damage.WALL_END in raw or damage.WALL_INSIDE in raw or cut_off or (last and letters.breaks_off(text)):
         flags.add("incomplete")
@@ -397,13 +424,12 @@ def _piece(
         flags.add("not_chinese")
     category = document.claims.category.line if document.claims.category else None
     kind = genre.classify(text, part.title, names.full[0] if names.full else None, category)
-    before = len(re.sub(r"\n{2,}", "\n", trace.text[:begin].translate(_MARKS)).lstrip("\n"))
     return Piece(
-        index=index,
+        index=part.index,
         title=part.title,
         text=text,
         text_original=original,
-        span=Span("piece", before, before + len(text)),
+        span=Span("piece", part.place, part.place + len(text)),
         genre=kind.name,
         genre_confidence=kind.confidence,
         language=spoken,

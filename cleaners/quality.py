@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 
-from fanwen.cleaners import rules
+import numpy as np
+
+from fanwen.cleaners import chars, rules
 from fanwen.cleaners.types import Quality, Span
 
-_HAN = re.compile(r"[㐀-䶿一-鿿]")
 _SENTENCE = re.compile(r"[。！？；，!?;,：:]")
 _UNREADABLE = re.compile(r"[\ufffd\ue000-\uf8ff]")
 _GRAM = 13
+_BASE = np.uint64(0x9E3779B97F4A7C15)  # odd, so that grams of 64 bits hardly ever meet
 
 
 def signals(text: str, placeholders: tuple[Span, ...]) -> Quality:
     """Counts and shares of one piece."""
-    dense = re.sub(r"\s+", "", text)
+    dense = "".join(text.split())
     lines = [line for line in text.split("\n") if line.strip()]
     size = len(dense)
-    han = len(_HAN.findall(dense))
+    han = chars.han(dense)
     repeated = len(lines) - len(set(lines))
     short = sum(1 for line in lines if len(line) <= 20 and not _SENTENCE.search(line))
     masked = sum(span.end - span.begin for span in placeholders)
@@ -62,8 +64,11 @@ def flags(text: str, quality: Quality) -> list[str]:
 
 def _stutter(text: str) -> float:
     """Share of 13-grams of characters that occurred before in the same piece."""
-    dense = re.sub(r"\s+", "", text)[:20000]
-    total = len(dense) - _GRAM + 1
+    points = chars.codes("".join(text.split())[:20000]).astype(np.uint64)
+    total = len(points) - _GRAM + 1
     if total < 200:
         return 0.0
-    return 1 - len({dense[i : i + _GRAM] for i in range(total)}) / total
+    grams = np.zeros(total, dtype=np.uint64)
+    for k in range(_GRAM):
+        grams = grams * _BASE + points[k : k + total]
+    return 1 - len(np.unique(grams)) / total

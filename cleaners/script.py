@@ -6,15 +6,16 @@ passes byte-identical. What is converted keeps its length, character by characte
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from fanwen.cleaners import rules
+import numpy as np
+from numpy.typing import NDArray
+
+from fanwen.cleaners import chars, rules
 
 CONFIG = "tw2s"
-_HAN = re.compile(r"[㐀-䶿一-鿿]")
 # Characters that only one of the standards writes: Hong Kong 裏着峯衞, Taiwan 裡著峰衛.
 _HK = frozenset("裏羣衞峯牀綫癡曬啟説温衆悦鋭閲脱税")
 _TW = frozenset("裡群衛峰床線痴晒啓說溫眾悅銳閱脫稅")
@@ -32,11 +33,15 @@ class Converted:
 
 def convert(text: str) -> Converted:
     """The text in simplified characters, of the same length, with the script it was found in."""
+    points, han = chars.codes(text), chars.han(text)
+    gate = float(rules.table("script.toml")["gate"])
+    # phrases change hardly a character that does not change alone: then converting is not worth its time
+    alone = np.count_nonzero(chars.among(points, _traditional())) / han if han else 0.0
+    if alone < gate / 2:
+        return Converted(text, "Hans", None, alone)
     changed = _convert(text)
-    han = len(_HAN.findall(text))
-    different = [a for a, b in zip(text, changed, strict=True) if a != b]
-    share = len(different) / han if han else 0.0
-    if share < float(rules.table("script.toml")["gate"]):
+    share = int(np.count_nonzero(points != chars.codes(changed))) / han
+    if share < gate:
         return Converted(text, "Hans", None, share)
     return Converted(_after(changed), _standard(text), CONFIG, share)
 
@@ -55,6 +60,14 @@ def is_traditional(char: str) -> bool:
 def simplified_of(char: str) -> bool:
     """Whether this simplified character has another traditional form."""
     return bool(_opencc("s2t").convert(char) != char)
+
+
+@cache
+def _traditional() -> NDArray[np.bool_]:
+    """The Han characters that the conversion changes where they stand alone."""
+    every = [chr(c) for c in (*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000))]
+    changed = str(_opencc(CONFIG).convert("\n".join(every))).split("\n")
+    return chars.table(a for a, b in zip(every, changed, strict=True) if a != b)
 
 
 @cache

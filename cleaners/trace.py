@@ -12,6 +12,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fanwen.cleaners import chars
 from fanwen.cleaners.types import Edit, RuleHit
 
 _EXAMPLE = 120
@@ -74,6 +78,7 @@ class Trace:
         self._place = array("i", range(len(original) + 1))
         self._converted: dict[int, str] = {}
         self._rules: list[tuple[int, str]] = []
+        self._expected: NDArray[np.uint32] | None = None
         self.steps: list[list[Change]] = []  # what was applied, each of the text as it was then
 
     def apply(self, changes: Iterable[Change]) -> bool:
@@ -105,7 +110,7 @@ class Trace:
 
     def convert(self, text: str, rule: str) -> None:
         """Swap in ``text``, a character-by-character conversion of the same length."""
-        changed = [i for i, (a, b) in enumerate(zip(self.text, text, strict=True)) if a != b]
+        changed = np.flatnonzero(chars.codes(self.text) != chars.codes(text)).tolist()
         for i in changed:
             self._converted[self._place[i]] = text[i]
         if changed:
@@ -139,7 +144,11 @@ class Trace:
         edits: list[Edit] = []
         run_before, run_after, run_at = "", "", first
         at = first
-        for i in range(begin, end):
+        done = begin - 1
+        for i in self._unlike(begin, end, first, last):
+            if i > done + 1:
+                at = self._place[i - 1] + 1
+            done = i
             source = self._place[i]
             char = self.text[i]
             expected = self._converted.get(source, self.original[source] if source < last else "")
@@ -166,6 +175,20 @@ class Trace:
         if run_before or run_after:
             edits.append(_edit(rules, starts, first, run_at, run_before, run_after))
         return original, tuple(edits)
+
+    def _unlike(self, begin: int, end: int, first: int, last: int) -> list[int]:
+        """The characters of ``text[begin:end]`` that do not just follow the one before as in the original."""
+        if self._expected is None:
+            expected = chars.codes(self.original + "\0").copy()
+            if self._converted:
+                places = list(self._converted)
+                expected[places] = [ord(self._converted[at]) for at in places]
+            self._expected = expected
+        place = np.frombuffer(self._place, dtype=np.intc)[begin:end]
+        unlike = (chars.codes(self.text[begin:end]) != self._expected[place]) | (place >= last)
+        unlike |= np.diff(place, prepend=first - 1) != 1
+        unlike[1:] |= unlike[:-1].copy()  # the one behind ends an edit
+        return [begin + int(i) for i in np.flatnonzero(unlike)]
 
 
 def _edit(

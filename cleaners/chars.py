@@ -1,0 +1,53 @@
+"""Counts characters of a text in bulk: code points as an array, Han characters, columns.
+
+What here takes an array operation would take a loop over every character elsewhere.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+_BMP = 0x10000
+
+
+def codes(text: str) -> NDArray[np.uint32]:
+    """The code points of ``text``, one per character."""
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+def han(text: str) -> int:
+    """How many Han characters ``text`` holds (CJK unified ideographs and extension A)."""
+    points = codes(text)
+    return int(
+        np.count_nonzero(
+            ((points >= 0x4E00) & (points <= 0x9FFF)) | ((points >= 0x3400) & (points <= 0x4DBF))
+        )
+    )
+
+
+def table(characters: Iterable[str]) -> NDArray[np.bool_]:
+    """A set of characters of the basic plane as a table over code points; see :func:`among`."""
+    marked = np.zeros(_BMP + 1, dtype=np.bool_)
+    marked[[ord(c) for c in characters]] = True
+    return marked
+
+
+def among(points: NDArray[np.uint32], marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which of the code points are in the set of ``marked``; those beyond the basic plane never are."""
+    return marked[np.minimum(points, _BMP)]
+
+
+def columns(text: str) -> NDArray[np.int64]:
+    """Columns that the first 0, 1, 2 … characters of ``text`` fill in a fixed-width font: wide ones two."""
+    width = 1 + among(codes(text), _wide()).astype(np.int64)
+    return np.concatenate(([0], np.cumsum(width)))
+
+
+@cache
+def _wide() -> NDArray[np.bool_]:
+    return table(chr(c) for c in range(_BMP) if unicodedata.east_asian_width(chr(c)) in "WFA")
