@@ -94,12 +94,13 @@ def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[st
     for k in short:
         if _JAMMER.fullmatch(text, *found[k]):
             taken[k] = "boilerplate.jammer"
+    holders = _holders(text, begins)
     for rule in rules.family("boilerplate.toml", "line"):
-        holders = short if not rule.cues else sorted(_holders(text, rule.cues, begins).intersection(short))
-        for k in holders:
+        held = short if not rule.cues else _holding(holders, rule.cues, short)
+        for k in held:
             if k not in taken and rule.pattern.fullmatch(text, *found[k]):
                 taken[k] = rule.name
-    for k in _holders(text, rules.table("boilerplate.toml")["fields"]["cues"], begins).intersection(short):
+    for k in _holding(holders, rules.table("boilerplate.toml")["fields"]["cues"], short):
         if k not in taken and _is_byline(text[slice(*found[k])]):
             taken[k] = "boilerplate.fields"
     introduced: int | None = None
@@ -142,15 +143,25 @@ def _fields() -> re.Pattern[str]:
     return re.compile(rf"(?:{_field().pattern}[ 　|｜/·]{{0,4}}){{2,}}")
 
 
-def _holders(text: str, cues: Sequence[str], begins: Sequence[int]) -> set[int]:
-    """The numbers of the lines in which one of ``cues`` stands."""
-    holders = set()
-    for cue in cues:
-        at = text.find(cue)
-        while at >= 0:
-            holders.add(bisect_right(begins, at) - 1)
-            at = text.find(cue, at + 1)
+def _holders(text: str, begins: Sequence[int]) -> dict[str, set[int]]:
+    """The numbers of the lines in which each cue stands."""
+    holders: dict[str, set[int]] = {}
+    for at, cue in _cues().places(text):
+        holders.setdefault(cue, set()).add(bisect_right(begins, at) - 1)
     return holders
+
+
+def _holding(holders: Mapping[str, set[int]], cues: Iterable[str], among: Sequence[int]) -> list[int]:
+    held = set().union(*(holders[cue] for cue in cues if cue in holders))
+    return sorted(held.intersection(among)) if held else []
+
+
+@cache
+def _cues() -> rules.Cues:
+    table = rules.table("boilerplate.toml")
+    families = (rules.family("boilerplate.toml", key) for key in ("line", "phrase", "wall"))
+    cues = [cue for family in families for rule in family for cue in rule.cues]
+    return rules.Cues([*cues, *table["fields"]["cues"]])
 
 
 # Rules that take sentences in which a site speaks.
@@ -170,10 +181,11 @@ def site_lines(text: str, approved: Sequence[str]) -> list[Change]:
 
 def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
     """Phrases that stand in the middle of a line or a sentence; a line left empty by one vanishes."""
+    present = {cue for _, cue in _cues().places(text)}
     changes = [
         Change(m.start(), m.end(), "", rule.name)
         for rule in rules.family("boilerplate.toml", "phrase")
-        if rule.may_match(text)
+        if rule.may_match(text, present)
         for m in rule.pattern.finditer(text)
         if m.end() > m.start()
     ]
@@ -218,8 +230,9 @@ def _labelled() -> re.Pattern[str]:
 def walls(text: str) -> list[Change]:
     """Marks of member walls and elisions; each leaves a mark that flags its piece."""
     changes: list[Change] = []
+    present = {cue for _, cue in _cues().places(text)}
     for rule in rules.family("boilerplate.toml", "wall"):
-        if not rule.may_match(text):
+        if not rule.may_match(text, present):
             continue
         for m in rule.pattern.finditer(text):
             begin = m.start()

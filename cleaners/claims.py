@@ -8,9 +8,11 @@ the author of a book) is no claim. Nothing is checked, nothing is guessed, nothi
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 
 from fanwen.cleaners import rules
 from fanwen.cleaners.types import Claim, Claims
@@ -76,12 +78,30 @@ def _read(lines: Sequence[str]) -> list[_Line]:
     first = next((k for k, whole in enumerate(prose) if whole), len(lines))
     last = next((k for k in range(len(lines) - 1, -1, -1) if prose[k]), -1)
     read = []
-    for k, line in enumerate(lines):
+    edges = {*range(min(first, _HEAD)), *range(max(last + 1, len(lines) - _FOOT), len(lines))}
+    for k in sorted(edges | _speaking(lines)):
+        line = lines[k]
         if line and len(line) <= _LONGEST:
             plain, at = _without_noise(line)
             head, foot = k < min(first, _HEAD), k > last and k >= len(lines) - _FOOT
             read.append(_Line(line, plain, at, head, foot, _is_byline(plain)))
     return read
+
+
+def _speaking(lines: Sequence[str]) -> set[int]:
+    """The numbers of the lines that hold any word by which a rule or a byline is known."""
+    whole = "\n".join(lines)
+    begins = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    places = [at for at, _ in _cues().places(whole)] + [m.start() for m in _NOISE.finditer(whole)]
+    return {bisect_right(begins, at) - 1 for at in places}
+
+
+@cache
+def _cues() -> rules.Cues:
+    data = rules.table("claims.toml")
+    kinds = ("published", "author", "source", "rights", "category")
+    cues = [cue for kind in kinds for row in data[kind] for cue in row.get("cues", ())]
+    return rules.Cues([*cues, *data["byline"]["words"].split(), *data["trail"]["cues"]])
 
 
 def _without_noise(line: str) -> tuple[str, Sequence[int]]:

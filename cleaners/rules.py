@@ -9,12 +9,16 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
+
+import numpy as np
+
+from fanwen.cleaners import chars
 
 # Raised by hand whenever code changes what comes out for the same rule files.
 CODE_VERSION = "3"
@@ -34,7 +38,10 @@ class Rule:
     flag: str | None = None
     after: str = ""
 
-    def may_match(self, text: str) -> bool:
+    def may_match(self, text: str, present: Container[str] | None = None) -> bool:
+        """Whether a cue stands in ``text``; ``present`` are the cues that do, where that is known."""
+        if present is not None:
+            return not self.cues or any(cue in present for cue in self.cues)
         return not self.cues or any(cue in text for cue in self.cues)
 
 
@@ -85,6 +92,51 @@ def expand(pattern: str) -> str:
     return pattern
 
 
+class Starts:
+    """Where in a text one of many strings may begin: places that have their first two characters,
+    looked up for all of them at once."""
+
+    def __init__(self, strings: Iterable[str]) -> None:
+        self._single = chars.table(one for one in strings if len(one) == 1)
+        self._pair = np.zeros(_PAIRS, dtype=np.bool_)
+        for one in strings:
+            if len(one) > 1:
+                self._pair[_pair(ord(one[0]), ord(one[1]))] = True
+
+    def places(self, text: str) -> list[int]:
+        points = chars.codes(text)
+        found = chars.among(points, self._single)
+        found[:-1] |= self._pair[_pair(points[:-1], points[1:])]
+        return [int(i) for i in np.flatnonzero(found)]
+
+
+_PAIRS = 0x10000
+
+
+def _pair(first: Any, second: Any) -> Any:
+    """A number below ``_PAIRS`` for two code points; different pairs may share one."""
+    return (first * 4099 + second) & (_PAIRS - 1)
+
+
+class Cues:
+    """Finds all of many literal strings in a text in one go."""
+
+    def __init__(self, cues: Iterable[str]) -> None:
+        known = sorted(set(cues))
+        self._starts = Starts(known)
+        self._by_head: dict[str, list[str]] = {}
+        for cue in known:
+            self._by_head.setdefault(cue[:2], []).append(cue)
+
+    def places(self, text: str) -> Iterator[tuple[int, str]]:
+        """Every place of every cue, in the order of the text."""
+        heads = self._by_head
+        for at in self._starts.places(text):
+            for cue in (*heads.get(text[at], ()), *heads.get(text[at : at + 2], ())):
+                if text.startswith(cue, at):
+                    yield at, cue
+
+
 class Words:
     """Many alternatives as one search: those that begin with a Chinese character are tried together,
     which lets the regex engine skip all other characters, the rest one by one and without case."""
@@ -93,17 +145,23 @@ class Words:
         found = [one for part in _alternatives(expand(pattern)) for one in _unfolded(part)]
         fast = [one for one in found if _HAN_FIRST.match(one)]
         rest = [one for one in found if not _HAN_FIRST.match(one)]
-        self._parts = ([re.compile("|".join(fast))] if fast else []) + [
-            re.compile("|".join(rest), re.IGNORECASE)
-        ] * bool(rest)
+        self._fast = re.compile("|".join(fast)) if fast else None
+        self._rest = re.compile("|".join(rest), re.IGNORECASE) if rest else None
+        self._starts = Starts([_literal(one) for one in fast])
 
     def search(self, text: str) -> bool:
         """Whether any of them stands in ``text``."""
-        return any(part.search(text) for part in self._parts)
+        return bool((self._fast and self._fast.search(text)) or (self._rest and self._rest.search(text)))
 
     def starts(self, text: str) -> list[int]:
         """Where they begin in ``text``, in order."""
-        return sorted(m.start() for part in self._parts for m in part.finditer(text))
+        found = [at for at in self._starts.places(text) if self._fast and self._fast.match(text, at)]
+        return sorted(found + [m.start() for m in self._rest.finditer(text)]) if self._rest else found
+
+
+def _literal(pattern: str) -> str:
+    """The one or two characters that every match of ``pattern`` begins with."""
+    return pattern[:2] if _HAN_FIRST.match(pattern, 1) else pattern[:1]
 
 
 _HAN_FIRST = re.compile("[㐀-鿿，。：￥¥0-9](?![?*{+])")
