@@ -31,6 +31,7 @@ from fanwen.cleaners.html_tree import (
     lines_of,
     parse,
     strip,
+    text_size,
     text_sizes,
 )
 from fanwen.cleaners.types import ExtractHints
@@ -326,20 +327,22 @@ def _value(line: Line) -> float:
 
 def _cut_furniture(body: Any) -> None:
     """Drop what is named as page furniture and holds only a little of the page's text."""
-    sizes, linked = text_sizes(body)
     part = _word("furniture")
-    for element in list(body.iter()):
-        if element is body or element.getparent() is None:
+    whole = max(1, text_size(body))
+    for element in _NAMED(body):
+        own = element.tag in _FURNITURE
+        if not own and not part.search(f"{element.get('class') or ''} {element.get('id') or ''}"):
             continue
-        named = part.search(f"{element.get('class') or ''} {element.get('id') or ''}")
-        if named or element.tag in _FURNITURE:
-            size = sizes[element]
-            mostly = element.tag in _FURNITURE or linked[element] * 3 >= size or size < 400
-            # a name on many neighbours is a paragraph's, however it sounds: generated names may say nav
-            if linked[element] * 2 < size and len(_twins(element)) >= 2:
-                continue
-            if size < 0.25 * max(1, sizes[body]) and mostly:
-                drop(element)
+        size = text_size(element)
+        linked = sum(text_size(link) for link in ([element] if element.tag == "a" else element.iter("a")))
+        # a name on many neighbours is a paragraph's, however it sounds: generated names may say nav
+        if linked * 2 < size and len(_twins(element)) >= 2:
+            continue
+        if size < 0.25 * whole and (own or linked * 3 >= size or size < 400):
+            drop(element)
+
+
+_NAMED = etree.XPath("descendant::*[@class or @id or self::nav or self::footer or self::aside]")
 
 
 def _without_lists(lines: list[Line]) -> list[Line]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from lxml import etree
@@ -76,11 +77,9 @@ def parse(text: str) -> Any | None:
 def strip(tree: Any) -> None:
     """Take out what no reader sees, and text that only stands there against copying."""
     hidden = []
-    for element in list(tree.iter()):
+    for element in _special()(tree):
         tag = element.tag
-        if not isinstance(tag, str):
-            drop(element)
-        elif tag == "form" and len(element) and any(HAN.search(text) for text in element.itertext()):
+        if tag == "form" and len(element) and any(HAN.search(text) for text in element.itertext()):
             # a viewer may put its text into a form; the form itself stays, its controls go
             element.tag = "div"
         elif tag in _GONE:
@@ -99,6 +98,14 @@ def strip(tree: Any) -> None:
                 drop(element)
 
 
+@cache
+def _special() -> Any:
+    """The elements that :func:`strip` has to look at: by their name, their attributes, or as a label."""
+    names = " or ".join(f"self::{tag}" for tag in sorted(_GONE | {"form", "textarea"}))
+    labels = " or ".join(f".='{label}'" for label in sorted(_AD_LABELS))
+    return etree.XPath(f"descendant::*[@class or @style or @hidden or {names} or (not(*) and ({labels}))]")
+
+
 def _goes_on(element: Any, sizes: dict[Any, int]) -> bool:
     """Whether hidden text is the rest of the article: much prose, behind prose that everybody sees."""
     parent, before = element.getparent(), element.getprevious()
@@ -113,6 +120,11 @@ def _goes_on(element: Any, sizes: dict[Any, int]) -> bool:
 # Characters of hidden text that may be the rest of an article.
 _REST = 200
 _STOP = re.compile("[。！？；]")
+
+
+def text_size(root: Any) -> int:
+    """Characters below an element, without the blanks around each stretch of text."""
+    return sum(len(text.strip()) for text in root.itertext())
 
 
 def text_sizes(root: Any) -> tuple[dict[Any, int], dict[Any, int]]:
@@ -151,6 +163,23 @@ def lines_of(root: Any) -> list[Line]:
     return _Walk(root).lines
 
 
+# what an element is to the lines: bits, by its tag
+_ENTER, _BLOCK, _CELL, _LINK, _BOLD, _PRE = -1, 1, 2, 4, 8, 16
+_OTHER = _CELL | _LINK | _BOLD | _PRE
+
+
+def _kinds() -> dict[str, int]:
+    kinds = dict.fromkeys(INLINE, 0)
+    kinds["a"] = kinds.get("a", _BLOCK) | _LINK
+    for tags, kind in ((_STRONG, _BOLD), (_VERBATIM, _PRE)):
+        for tag in tags:
+            kinds[tag] = kinds.get(tag, _BLOCK) | kind
+    return kinds | dict.fromkeys(("td", "th", "cell"), _CELL)
+
+
+_KINDS = _kinds()
+
+
 class _Walk:
     """Goes through a tree without recursion, however deep it is."""
 
@@ -162,49 +191,55 @@ class _Walk:
         self._linked: list[str] = []
         self._in_link = self._in_bold = self._in_pre = self._in_cell = 0
         self._owner = root
-        stack: list[tuple[Any, bool]] = [(root, False)]
+        # an element to enter, or one to leave with what it was entered as
+        stack: list[tuple[Any, int]] = [(root, _ENTER)]
         while stack:
-            element, leaving = stack.pop()
-            if leaving:
-                self._leave(element, element is root)
+            element, kind = stack.pop()
+            if kind != _ENTER:
+                self._leave(element, kind, element is root)
             elif element.tag in _BREAKS:
                 self._flush()
                 if element is not root:
                     self._put(element.tail, element.getparent())
             else:
-                self._enter(element)
-                stack.append((element, True))
-                stack.extend((child, False) for child in reversed(element))
+                stack.append((element, self._enter(element)))
+                stack.extend([(child, _ENTER) for child in reversed(element)])
         self._flush()
 
-    def _enter(self, element: Any) -> None:
-        tag = element.tag if isinstance(element.tag, str) else ""
-        cell = _is_data_cell(element, tag)
-        if _is_block(element, tag) and not cell and not self._in_cell:
+    def _enter(self, element: Any) -> int:
+        tag = element.tag
+        kind = _KINDS.get(tag, _BLOCK) if isinstance(tag, str) else _BLOCK
+        if kind & _CELL:
+            kind = _CELL if _is_data_cell(element) else _BLOCK
+        elif kind == 0 and (style := element.get("style")) is not None and _PLACED.search(style):
+            kind = _BLOCK  # a viewer put it in its place
+        if kind & _BLOCK and not self._in_cell:
             self._flush()
-        self._in_cell += cell
-        self._in_link += tag == "a"
-        self._in_bold += tag in _STRONG
-        self._in_pre += tag in _VERBATIM
+        if kind & _OTHER:
+            self._in_cell += kind & _CELL > 0
+            self._in_link += kind & _LINK > 0
+            self._in_bold += kind & _BOLD > 0
+            self._in_pre += kind & _PRE > 0
         text = element.text
-        if tag == "sup" and text and text.strip() in ("2", "3"):
-            text = "²³"[int(text) - 2]
-        self._put(text, element)
+        if text:
+            if tag == "sup" and text.strip() in ("2", "3"):
+                text = "²³"[int(text) - 2]
+            self._put(text, element)
+        return kind
 
-    def _leave(self, element: Any, last: bool) -> None:
-        tag = element.tag if isinstance(element.tag, str) else ""
-        cell = _is_data_cell(element, tag)
-        self._in_cell -= cell
-        if cell and element.getnext() is not None:
-            self._buffer.append(" | ")
-        elif _is_block(element, tag) and not self._in_cell:
+    def _leave(self, element: Any, kind: int, last: bool) -> None:
+        if kind & _OTHER:
+            self._in_cell -= kind & _CELL > 0
+            self._in_link -= kind & _LINK > 0
+            self._in_bold -= kind & _BOLD > 0
+            self._in_pre -= kind & _PRE > 0
+            if kind & _CELL and element.getnext() is not None:
+                self._buffer.append(" | ")
+            elif kind & _LINK and element.text and not len(element):
+                self._linked.append(_WHITE.sub(" ", element.text).strip(_BLANK))
+        if kind & _BLOCK and not self._in_cell:
             self._flush()
-        if tag == "a" and not len(element) and element.text:
-            self._linked.append(_WHITE.sub(" ", element.text).strip(_BLANK))
-        self._in_link -= tag == "a"
-        self._in_bold -= tag in _STRONG
-        self._in_pre -= tag in _VERBATIM
-        if not last:
+        if not last and element.tail:
             self._put(element.tail, element.getparent())
 
     def _put(self, text: str | None, where: Any) -> None:
@@ -246,18 +281,8 @@ class _Walk:
         self._links = self._bold = 0
 
 
-def _is_block(element: Any, tag: str) -> bool:
-    """Whether an element stands on lines of its own: by its name, or because a viewer put it in its place."""
-    if tag not in INLINE:
-        return True
-    style = element.get("style")
-    return style is not None and _PLACED.search(style) is not None
-
-
-def _is_data_cell(element: Any, tag: str) -> bool:
+def _is_data_cell(element: Any) -> bool:
     """A cell of a table that holds data, not the layout of a page: short cells without blocks."""
-    if tag not in ("td", "th", "cell"):
-        return False
     row = element.getparent()
     if row is None or row.tag not in ("tr", "row") or len(row) < 2:
         return False
