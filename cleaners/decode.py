@@ -62,9 +62,8 @@ def decode(body: bytes, content_type: str | None = None, forced: str | None = No
     if wide := _wide_charset(body):
         return _read(body, wide)
     utf8 = _read(body, "utf-8")
-    if utf8.lossy == 0 or utf8.lossy * 200 < max(
-        1, np.count_nonzero(chars.codes(utf8.text[:_SAMPLE]) > 0x7F)
-    ):
+    high = int(np.count_nonzero(chars.codes(utf8.text[:_SAMPLE]) > 0x7F))
+    if utf8.lossy == 0 or utf8.lossy * 200 < high:
         return utf8
     sample = body[:_SAMPLE]
     best = max(_candidates(body, content_type), key=lambda name: _score(sample, name))

@@ -51,10 +51,16 @@ def classify(
     return Genre("其他", 0.3, None, year, level)
 
 
+_JOINED = re.compile("[和及与暨]|以及")
+
+
 def by_title(title: str) -> tuple[str, str] | None:
     """The genre word that ends latest in a title; a longer one beats the one inside it."""
     if label := re.match(r"[^【]{0,8}【([^【】]{2,6})】", title):
         title = label[1] if any(label[1] == word for word, _ in _words()) else title
+    # 工作总结及明年工作计划: what comes first is what it is
+    if (joined := _JOINED.search(title)) and any(title[: joined.start()].endswith(w) for w, _ in _words()):
+        title = title[: joined.start()]
     best: tuple[int, int, str, str] | None = None
     for word, genre in _words():
         at = title.rfind(word)

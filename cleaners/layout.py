@@ -96,6 +96,17 @@ def furniture(text: str) -> list[Change]:
     return changes
 
 
+def pages_missing(text: str) -> bool:
+    """Whether the pages' own numbers say that the last ones are missing: they stop at 第 4 页 共 14 页."""
+    marks = [
+        (int(m["k"]), int(m["n"] or m["m"]))
+        for m in (_PAGE_NUMBER.fullmatch(line.strip(" 　")) for line in text.replace("\f", "\n").split("\n"))
+        if m and (m["n"] or m["m"])
+    ]
+    rising = all(a[0] + 1 == b[0] and a[1] == b[1] for a, b in pairwise(marks))
+    return len(marks) >= 2 and rising and marks[0][0] == 1 and marks[-1][0] < marks[-1][1]
+
+
 def _page_breaks(lines: Sequence[str]) -> list[tuple[int, int]]:
     """Groups of adjacent lines that mark a page's end: form feed and page number lines."""
     numbered: list[tuple[int, int]] = []

@@ -250,7 +250,7 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Trace
         found_pieces=len(cut.parts),
         rule_hits=hits.sorted(),
     )
-    last_is_cut = any(read.truncated for read in reads)
+    last_is_cut = any(read.truncated for read in reads) or layout.pages_missing(trace.original)
     pieces = tuple(
         _piece(part, trace, document, names, cut_off=last_is_cut and part.index == len(cut.parts))
         for part in _stretches(trace.text, cut.parts)
