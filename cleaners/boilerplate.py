@@ -41,11 +41,16 @@ def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
 def _keywords(text: str, found: Sequence[tuple[int, int]], taken: Mapping[int, str]) -> list[Change]:
     """A row of search words before the first line of the text or behind the last."""
     left = [span for k, span in enumerate(found) if k not in taken]
-    return [
-        Change(b, e, "", "boilerplate.keywords")
-        for b, e in dict.fromkeys((*left[:1], *left[-1:]))
-        if len(left) > 2 and _is_keywords(text[b:e])
-    ]
+    if len(left) < 3:
+        return []
+    edges = [left[0]] if _is_keywords(text[slice(*left[0])]) else []
+    last = text[slice(*left[-1])]
+    edges += [left[-1]] if _is_keywords(last) or _BOXED_WORDS.fullmatch(last) else []
+    return [Change(b, e, "", "boilerplate.keywords") for b, e in edges]
+
+
+# words in a box, without any of the small words that hold a sentence together
+_BOXED_WORDS = re.compile(r"[「“【\[][^的了是在我们你他就也都很把被让，。；：、！？\n]{14,120}[」”】\]]")
 
 
 def _is_keywords(line: str) -> bool:
@@ -67,7 +72,10 @@ def _tail(text: str, found: Sequence[tuple[int, int]], taken: Mapping[int, str])
     for k, rule in sorted(taken.items()):
         rest = [span for j, span in enumerate(found) if j > k and j not in taken]
         size = sum(e - b for b, e in rest)
-        spoken = rule == "boilerplate.comments" and size * 2 < found[k][0] and found[k][0] > 200
+        talk = rule == "boilerplate.comments" or (
+            rule == "boilerplate.fields" and "评论" in text[slice(*found[k])]
+        )
+        spoken = talk and size * 2 < found[k][0] and found[k][0] > 200
         listed = rule in _LIST_FOLLOWS and all(_is_listing(text[b:e]) for b, e in rest)
         if rest and (spoken or listed):
             return [Change(b, e, "", "boilerplate.tail") for b, e in rest]
@@ -200,6 +208,8 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
     for pattern, kind in ((_BRACKETED, "bracketed"), (_INNER_SENTENCE, "sentence"), (_TAIL, "sentence")):
         for m in pattern.finditer(text):
             spoken = bisect_left(places, m.start()) < bisect_left(places, m.end())
+            if kind == "sentence" and any(c.begin < m.end() and m.start() < c.end for c in changes):
+                continue  # the brackets in it went already
             if kind == "bracketed" and _labelled().match(m[0], 1):
                 changes.append(Change(m.start(), m.end(), "", "boilerplate.related"))
             elif spoken and nags.is_nag(m[0], kind, brands) and not _is_intro(text, m):

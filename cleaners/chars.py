@@ -5,6 +5,7 @@ What here takes an array operation would take a loop over every character elsewh
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cache
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _BMP = 0x10000
+_HAN = re.compile(r"[㐀-䶿一-鿿]")
+_SHORT = 60  # where a pattern is faster than an array
 
 
 def codes(text: str) -> NDArray[np.uint32]:

@@ -20,10 +20,9 @@ from typing import Any
 
 from lxml import etree, html
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import chars, rules
 from fanwen.cleaners.html_tree import (
     BAD_CHARS,
-    HAN,
     INLINE,
     Line,
     drop,
@@ -49,8 +48,8 @@ _FEW, _MUCH = 150, 100
 _EDGE = " 　"
 # Characters beside a link that make it a link in running text.
 _PROSE = 20
-# Trees of more elements are not handed to trafilatura, which goes over them many times.
-_MOST_ELEMENTS = 40_000
+# Trees of more elements or characters are not handed to trafilatura, which goes over them many times.
+_MOST_ELEMENTS, _MOST_TEXT = 40_000, 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +186,7 @@ def _trafilatura(tree: Any) -> list[Line]:
     """What trafilatura takes for the main text; empty where it finds none or the tree is too large."""
     from trafilatura import bare_extraction
 
-    if sum(1 for _ in tree.iter()) > _MOST_ELEMENTS:
+    if sum(1 for _ in tree.iter()) > _MOST_ELEMENTS or text_size(tree) > _MOST_TEXT:
         return []
     try:
         document = bare_extraction(_prepared(tree), options=_options())
@@ -320,7 +319,7 @@ def _value(line: Line) -> float:
     size = len(line.text)
     if line.links * 2 > size or (size < 12 and not _SENTENCE.search(line.text)):
         return 0.0
-    count = len(HAN.findall(line.text))
+    count = chars.han(line.text)
     # a page in another language still has running text, so that the gate can name the language
     return max(0.0, (count or len(_LETTER.findall(line.text)) / 8) - line.links)
 
@@ -432,7 +431,7 @@ def _viewer_text(tree: Any) -> list[Line]:
             except ValueError:
                 continue
             plain = _TAG.sub("", value) if "<" in value else value
-            if 2 * len(HAN.findall(plain)) >= len(plain):
+            if 2 * chars.han(plain) >= len(plain):
                 values.append(value)
     whole = [_TAG.sub("", value) for value in values]
     lines: list[Line] = []

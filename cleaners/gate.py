@@ -34,6 +34,10 @@ def judge(
     reason, weight, seen = max(sums, key=lambda item: item[1], default=("", 0.0, ""))
     if weight >= 1:
         return Reject(source, reason, f"{title[:60]!r}: {seen}")
+    for row in rules.table("gate.toml")["named"]:
+        chapter = re.search(row["title"], title)
+        if chapter and any(re.search(row["pattern"], other) for other in titles):
+            return Reject(source, row["reason"], f"{title[:60]!r}: {chapter[0].strip()}")
     if listed := _leads(text):
         searched = _family("thin")[2].search(text[:400])
         return Reject(source, "search_results" if searched else "list_page", listed)

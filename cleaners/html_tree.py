@@ -15,7 +15,7 @@ from typing import Any
 
 from lxml import etree
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import chars, rules
 
 HAN = re.compile(r"[㐀-䶿一-鿿]")
 BAD_CHARS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -155,7 +155,7 @@ def drop(element: Any) -> None:
 
 def han(lines: Iterable[Line]) -> int:
     """How many Han characters the lines hold."""
-    return sum(len(HAN.findall(line.text)) for line in lines)
+    return sum(chars.han(line.text) for line in lines)
 
 
 def lines_of(root: Any) -> list[Line]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from fanwen.cleaners import nags, rules
+from fanwen.cleaners import rules
 from fanwen.cleaners.rules import Words
 
 _REACH = 700
@@ -54,11 +54,11 @@ def presents(sentence: str) -> bool:
     if not _SHORTEST <= len(sentence) <= _LONGEST or _pattern("never").search(sentence):
         return False
     if not _voices().search(sentence):
-        return nags.introduces(sentence)
+        return False
     spoken = [row for row, words in _words() if words.search(sentence)]
     whole = all(any(row.get(part) for row in spoken) for part in ("voice", "thing", "act"))
     enough = sum(row["weight"] for row in spoken) >= rules.table("intro.toml")["least"]
-    return (whole and enough) or nags.introduces(sentence)
+    return whole and enough
 
 
 def is_outro(line: str) -> bool:

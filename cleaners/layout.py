@@ -346,26 +346,41 @@ def _text_width(text: str, found: list[tuple[int, int]], widths: list[int]) -> i
 
 _LEADER = re.compile(r"(?:[.．·‥…]{4,}|(?:[.．·…] ){3,})[ 　]*[(（]?[0-9IVXivx]{1,4}[)）]?")
 _CONTENTS = re.compile(r"[#【\[ 　]*(?:目[ 　]*[录錄次]|CONTENTS|Contents)[】\] 　:：]*")
+_CONTENTS_WORD = re.compile(r"目[ 　]*[录錄次](?=[ 　]*(?:[第一1(（]|$))|CONTENTS|Contents")
 _STUTTER = re.compile(
     r"(?m)^([ 　]*(?:[（(]?[一二三四五六七八九十\d]{1,3}[)）]?[、.．]?)?)([^\n。！？]{5,30}?)[ 　]?\2$"
 )
 
 
 def contents(text: str) -> list[Change]:
-    """A table of contents with leaders to its page numbers, on lines of its own or in one."""
+    """A table of contents with leaders to its page numbers, on lines of its own or in the middle of one."""
     changes = []
     above: tuple[int, int] | None = None
     entries = 0
     for begin, end in spans(text):
-        line = text[begin:end]
-        led = len(_LEADER.findall(line))
-        if led >= 2 or (led and _LEADER.search(line, max(0, len(line) - 30)) and len(line) <= 120):
-            entries += led
+        led = list(_LEADER.finditer(text, begin, end))
+        if end - begin > _FLAT and len(led) >= 2:
+            entries += len(led)
+            changes.append(Change(*_contents_stretch(text, begin, led), "\n", "layout.contents"))
+        elif len(led) >= 2 or (led and end - led[-1].end() <= 3 and end - begin <= 120):
+            entries += len(led)
             changes.append(Change(begin, end, "", "layout.contents"))
             if above is not None:
                 changes.append(Change(*above, "", "layout.contents"))
-        above = (begin, end) if _CONTENTS.fullmatch(line) else None
+        above = (begin, end) if _CONTENTS.fullmatch(text, begin, end) else None
     return changes if entries >= 2 else []
+
+
+def _contents_stretch(text: str, begin: int, led: list[re.Match[str]]) -> tuple[int, int]:
+    """From the word for contents, or the first entry, to the last leader of a run of near ones."""
+    last = led[0]
+    for m in led[1:]:
+        if m.start() - last.end() > 60:
+            break
+        last = m
+    words = list(_CONTENTS_WORD.finditer(text, begin, led[0].start()))
+    first = words[-1].start() if words else max(begin, text.rfind(" ", begin, led[0].start()))
+    return first, last.end()
 
 
 def stutter(text: str) -> list[Change]:
@@ -534,7 +549,7 @@ def _chunk_changes(chain: list[re.Match[str]]) -> list[Change]:
 
 @cache
 def _heading_end() -> re.Pattern[str]:
-    return re.compile(rf"(?:篇|[范例样]文|{rules.genre_word()}) ?$")
+    return re.compile(rf"(?:篇|[范样例](?:文|本|例|式|稿)|模板|参考|实例|{rules.genre_word()}) ?$")
 
 
 @cache

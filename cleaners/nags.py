@@ -16,6 +16,9 @@ from fanwen.cleaners import rules
 from fanwen.cleaners.rules import Words
 
 _LONGEST = 90
+# characters outside of brackets from which on they speak for themselves
+_ALONE = 12
+_IN_BRACKETS = re.compile(r"（[^（）]{4,}）|\([^()]{4,}\)|【[^【】]{4,}】|\[[^\[\]]{4,}\]")
 _END_MARK = re.compile(r"[。！？!?；;，,…”’」』）)】》]$")
 _ITEM = re.compile(
     rf"[ 　]*(?:[一二三四五六七八九十]{{1,3}}[、.．]|[(（]{rules.NUMERAL}[)）]|\d{{1,2}}[、.．])(?!\d)"
@@ -29,7 +32,7 @@ _OWNER = re.compile(
     r"|(?:^|[\s|｜　])(?P<b>[一-龥]{2,10})\s*(?:版权所有|版權所有|版权归属|All Rights)"
     rf"|(?:^|[\s|｜　])(?P<c>[一-龥]{{2,10}})[\s|｜　]*(?:[{_PROVINCES}]ICP|ICP备)"
     r"|[【\[](?P<d>[一-龥]{2,10})[】\]]\s*[:：]?\s*(?:https?://|www\.)|^(?P<e>[一-龥]{2,10})\s*[:：]?\s*(?:https?://|www\.)"
-    r"|(?:下载自|来自|出自|转自|摘自|来源于?)[:：]?\s*(?P<f>[一-龥]{2,10})\s+[（(]?(?:https?://|www\.)",
+    r"|(?:下载自|来自|出自|转自|摘自|取自|来源于?)[:：]?\s*(?P<f>[一-龥]{2,10})\s+[（(]?(?:https?://|www\.)",
     re.IGNORECASE,
 )
 _SUFFIX = re.compile(r"(?:[|｜_]|\s[-–—·]|[-–—])\s*(?P<a>[一-龥A-Za-z0-9·]{2,12})\s*$")
@@ -66,6 +69,10 @@ def is_wrapped(line: str) -> bool:
 
 def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
     """Whether the site speaks in ``line``, which stands in the text as a ``kind`` (a key of ``least``)."""
+    if kind in ("line", "sentence"):
+        # what stands in brackets is judged by itself
+        outside = _IN_BRACKETS.sub("", line)
+        line = outside if len(outside) >= _ALONE else line
     if not 4 <= len(line) <= _LONGEST:
         return False
     least = rules.table("nags.toml")["least"]
@@ -94,16 +101,6 @@ def _is_slogan(inner: str) -> bool:
 @cache
 def _title_like() -> re.Pattern[str]:
     return re.compile(rf"《[^《》]{{1,40}}》|[^，。,]{{0,14}}{rules.genre_word()}")
-
-
-def introduces(sentence: str) -> bool:
-    """Whether the site presents what follows: 这里给您献上一份……，愿能帮到您。"""
-    return is_nag(sentence, "intro") and _presents().search(sentence) is not None
-
-
-@cache
-def _presents() -> re.Pattern[str]:
-    return re.compile(rules.table("nags.toml")["presents"])
 
 
 def is_ornament(line: str) -> bool:

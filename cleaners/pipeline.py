@@ -335,9 +335,10 @@ def _first_lines(text: str) -> list[str]:
     junk = {(c.begin, c.end) for c in boilerplate.lines(head)}
     found: list[tuple[int, int, str]] = []
     above = ""
-    for k, (begin, end) in enumerate(boilerplate.spans(head)[:8]):
+    shown = [span for span in boilerplate.spans(head)[:8] if span not in junk]
+    for k, (begin, end) in enumerate(shown):
         line = re.split(r"[ 　]{3,}", text[begin:end])[-1]
-        if (begin, end) in junk or len(line) > 60 or _NO_TITLE.search(line) or layout.is_head_line(line):
+        if len(line) > 60 or _NO_TITLE.search(line) or layout.is_head_line(line):
             above = ""
             continue
         # a title set on two lines: 关于做好……和 ⏎ ……工作的通知

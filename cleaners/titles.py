@@ -137,7 +137,8 @@ def count_in(title: str) -> int | None:
         before, after = title[: m.start()], title[m.end() :]
         # a count stands in brackets, at the end or in front; inside a name it counts something else
         placed = m[0].endswith((")", "）", "]", "】")) or not before or _TRAILS.fullmatch(after) is not None
-        value = rules.numeral(m["n"].replace("两", "二")) if m["n"] else None
+        said = m["m"] or m["n"]
+        value = rules.numeral(said.replace("两", "二")) if said else None
         if value and 2 <= value <= 200 and placed and not before.endswith("第"):
             return value
     return None
