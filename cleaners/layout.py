@@ -385,7 +385,11 @@ def _contents_stretch(text: str, begin: int, led: list[re.Match[str]]) -> tuple[
 
 def stutter(text: str) -> list[Change]:
     """A head that stands twice on its line, as slides leave it: 抓学习，强素质抓学习，强素质."""
-    return [Change(m.end(2), m.end(), "", "layout.stutter") for m in _STUTTER.finditer(text)]
+    return [
+        Change(m.end(2), m.end(), "", "layout.stutter")
+        for m in _STUTTER.finditer(text)
+        if re.search(r"[㐀-鿿]{3}", m[2])  # two blanks for dates side by side are no stutter
+    ]
 
 
 # -- page breaks ----------------------------------------------------------------------------------

@@ -344,6 +344,10 @@ def _first_lines(text: str) -> list[str]:
         # a title set on two lines: 关于做好……和 ⏎ ……工作的通知
         whole = above + line if _UNFINISHED.search(above) else line
         named = ends_with_genre(core_of(whole)) or titles([whole]).declared is not None
+        field = _A_FIELD.search(whole) and (genre.by_title(whole) is None or _A_PERSON.match(whole))
+        if field and not named:
+            above = ""  # 甲方：某某 and the like begin a text
+            continue
         found.append((0 if named else 1, k, whole))
         above = "" if named else line
     if not found:
@@ -352,6 +356,8 @@ def _first_lines(text: str) -> list[str]:
     return [best] if rank == 0 or found[0][1] == 0 else []
 
 
+_A_FIELD = re.compile(r"[:：_＿〔〕]|\d{4}年")
+_A_PERSON = re.compile(r"[^:：]{0,4}人[:：]")
 _NO_TITLE = re.compile(r"[。！？!?；;，,：:]$")
 _UNFINISHED = re.compile(r"^关于|[和与及暨、]$")
 
