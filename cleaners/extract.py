@@ -24,6 +24,7 @@ from fanwen.cleaners import chars, rules
 from fanwen.cleaners.html_tree import (
     BAD_CHARS,
     INLINE,
+    REST,
     Line,
     drop,
     han,
@@ -268,6 +269,8 @@ def _density(tree: Any, titles: tuple[str, ...], page: Sequence[Line]) -> list[L
             break
         if any(weight.get(twin, 0.0) >= 0.05 * weight[node] for twin in _twins(child)):
             break  # the pages of a viewer, the sections of an article
+        if child.get(REST):
+            break  # what goes on here began in the lines above
         node = child
     return _without_lists([line for line in lines if _is_below(line.owner, node)])
 

@@ -27,6 +27,8 @@ _STRONG = frozenset(_TAGS["strong"].split())
 _VERBATIM = frozenset(_TAGS["verbatim"].split())
 _BREAKS = frozenset(_TAGS["breaks"].split())
 _BLANK = " \n\t\r\xa0　"
+# marks hidden text that goes on where visible text ends
+REST = "data-fanwen-rest"
 _AD_LABELS = frozenset(("广告", "廣告", "推广", "AD", "Ad", "赞助"))
 _WHITE = re.compile(r"[ \t\r\n]+")
 _HIDDEN = re.compile(
@@ -94,7 +96,10 @@ def strip(tree: Any) -> None:
         sizes, _ = text_sizes(tree)
         for element in hidden:
             # some pages hide the whole article, or the rest of it, until a script shows it
-            if sizes.get(element, 0) < 0.5 * sizes[tree] and not _goes_on(element, sizes):
+            whole = sizes.get(element, 0) >= 0.5 * sizes[tree]
+            if _goes_on(element, sizes, least=1 if whole else 3):
+                element.set(REST, "1")
+            elif not whole:
                 drop(element)
 
 
@@ -106,15 +111,15 @@ def _special() -> Any:
     return etree.XPath(f"descendant::*[@class or @style or @hidden or {names} or (not(*) and ({labels}))]")
 
 
-def _goes_on(element: Any, sizes: dict[Any, int]) -> bool:
-    """Whether hidden text is the rest of the article: much prose, behind prose that everybody sees."""
+def _goes_on(element: Any, sizes: dict[Any, int], least: int) -> bool:
+    """Whether hidden text is the rest of the article: much prose, behind ``least`` sentences that all see."""
     parent, before = element.getparent(), element.getprevious()
     if element.tag in INLINE or parent is None or before is None or sizes.get(element, 0) < _REST:
         return False
     prose = sum(len(_STOP.findall(text)) for text in element.itertext())
     seen = sum(sizes.get(e, 0) for e in before.itersiblings(preceding=True)) + sizes.get(before, 0)
     shown = sum(len(_STOP.findall(text)) for e in parent for text in e.itertext()) - prose
-    return prose >= 4 and shown >= 3 and seen >= _REST // 2
+    return prose >= 4 and shown >= least and seen >= _REST * least // 6
 
 
 # Characters of hidden text that may be the rest of an article.
