@@ -47,6 +47,8 @@ _DEEPEST = 400
 # Han characters below which a main text is doubted, and running text that it must not leave out.
 _FEW, _MUCH = 150, 100
 _EDGE = " 　"
+# Characters that the beginning of another article with its title has at most.
+_CARD = 260
 # Characters beside a link that make it a link in running text.
 _PROSE = 20
 # Trees of more elements or characters are not handed to trafilatura, which goes over them many times.
@@ -347,8 +349,37 @@ def _cut_furniture(body: Any) -> None:
 _NAMED = etree.XPath("descendant::*[@class or @id or self::nav or self::footer or self::aside]")
 
 
+def _without_cards(lines: list[Line]) -> list[Line]:
+    """Without the beginnings of other articles: three or more times a line that is a link, and below it one
+    or two short lines that are none. A page that holds little else keeps them: the gate judges it."""
+    kept: list[Line] = []
+    i = 0
+    while i < len(lines):
+        ends = [i]
+        while (end := _card_end(lines, ends[-1])) is not None:
+            ends.append(end)
+        if len(ends) > 3:
+            i = ends[-1]
+        else:
+            kept.append(lines[i])
+            i += 1
+    return kept if 2 * _running(kept) >= _running(lines) else lines
+
+
+def _card_end(lines: Sequence[Line], at: int) -> int | None:
+    """Where the card that begins at line ``at`` ends; None where there is none."""
+    if at >= len(lines) or not lines[at].is_link:
+        return None
+    end = at + 1
+    while end < len(lines) and not lines[end].is_link and end - at <= 3:
+        end += 1
+    small = sum(len(line.text) for line in lines[at:end]) <= _CARD
+    return end if 2 <= end - at <= 3 and small else None
+
+
 def _without_lists(lines: list[Line]) -> list[Line]:
     """Without runs of lines that are links, and the short line that announces such a run."""
+    lines = _without_cards(lines)
     kept: list[Line] = []
     announces = _word("announces")
     i = 0

@@ -88,6 +88,12 @@ def test_a_labelled_line_of_links_goes_and_a_linked_word_stays() -> None:
     assert text_of(f"<h1>{TITLE}</h1><div>{body}</div>") == WHOLE
 
 
+def test_beginnings_of_other_articles_below_the_text_go() -> None:
+    lead = "别处的文章这样开头，说的是另外一件事，读者若有兴趣，可以点开来慢慢地看"
+    cards = "".join(f"<div class='c'><a href='/{k}'>别处的总结之{k}</a><p>{lead}{k}…</p></div>" for k in range(4))
+    assert text_of(f"<h1>{TITLE}</h1><div>{paragraphs()}{cards}</div>") == WHOLE
+
+
 def test_a_heading_that_is_only_a_link_is_the_sites_name() -> None:
     page = cleaned(f'<h1><a href="/">山谷人家的小屋</a></h1><h2>{TITLE}</h2><div>{paragraphs()}</div>')
     assert page.document is not None
