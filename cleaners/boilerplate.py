@@ -252,7 +252,7 @@ def walls(text: str) -> list[Change]:
             mark = WALL_INSIDE if inside and not _only_blank_follows(text, m.end()) else WALL_END
             changes.append(Change(begin, m.end(), mark, f"wall.{'inside' if inside else 'end'}"))
     amount, hiding, price = (_hidden(key) for key in ("amount", "hiding", "price"))
-    for m in hiding.finditer(text):
+    for m in filter(None, (hiding.match(text, at) for at in _hiding().starts(text))):
         found = _hidden_brackets(text, m) or _hidden_line(text, m, changes)
         if found and (amount.search(text, *found) or price.search(text, *found)):
             inside = not _only_blank_follows(text, found[1])
@@ -260,6 +260,11 @@ def walls(text: str) -> list[Change]:
             before = _DOTS.search(text, max(0, found[0] - 12), found[0])
             changes.append(Change(before.start() if before else found[0], found[1], mark, name))
     return changes
+
+
+@cache
+def _hiding() -> rules.Words:
+    return rules.Words(str(rules.table("boilerplate.toml")["hidden"]["hiding"]))
 
 
 def _hidden_brackets(text: str, word: re.Match[str]) -> tuple[int, int] | None:

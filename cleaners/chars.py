@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 _BMP = 0x10000
 _HAN = re.compile(r"[㐀-䶿一-鿿]")
-_SHORT = 60  # where a pattern is faster than an array
+_SHORT = 160  # where a pattern is faster than an array
 
 
 def codes(text: str) -> NDArray[np.uint32]:

@@ -206,20 +206,14 @@ def ascii_stops(text: str) -> list[Change]:
 
     Only in lines that have no Chinese full stop, where three or more dots stand behind characters.
     """
-    found = [
-        m
-        for begin, end in _lines(text)
-        if "。" not in text[begin:end]
-        for m in _DOT.finditer(text, begin, end)
-    ]
+    if "." not in text:
+        return []
+    undotted = (line for line in _LINE.finditer(text) if "." in line[0] and "。" not in line[0])
+    found = [m for line in undotted for m in _DOT.finditer(text, *line.span())]
     return [Change(m.start(), m.end(), "。", "damage.ascii_stop") for m in found] if len(found) >= 3 else []
 
 
-def _lines(text: str) -> list[tuple[int, int]]:
-    ends = [i for i, c in enumerate(text) if c == "\n"] + [len(text)]
-    return list(zip([0, *(end + 1 for end in ends[:-1])], ends, strict=True))
-
-
+_LINE = re.compile(r"[^\n]+")
 _DOT = re.compile(r"(?<=[㐀-鿿”）%])(?<!^[一二三四五六七八九十])\.(?=[㐀-鿿“（《]|[ 　]*$)", re.MULTILINE)
 
 

@@ -113,6 +113,8 @@ def _weights(title: str, text: str) -> list[tuple[str, float, str]]:
             add(row["reason"], row["weight"], m[0])
     size = max(1.0, len(text) / 1000)
     for row, rule in zip(rules.table("gate.toml")["text"], _family("text"), strict=True):
+        if not any(cue in text for cue in row["cues"]):
+            continue
         found = [m[0] for m in rule.finditer(text[:20000])]
         if found:
             share = min(1.0, len(found) / min(size, 20.0) / row["per"])
