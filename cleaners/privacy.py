@@ -76,12 +76,13 @@ def _words(name: str) -> re.Pattern[str]:
 
 
 def _is_id(text: str, begin: int, end: int) -> bool:
-    """GB 11643: the last digit of an identity number follows from the others; 15 digits have none."""
+    """GB 11643: the last digit of an identity number follows from the others; 15 digits have none. A label
+    before it outweighs a wrong one."""
     number = re.sub(r"\s", "", text[begin:end])
     if len(number) == 15:
         return not _context(text, begin, "number_of")
     total = sum(int(c) * w for c, w in zip(number[:17], _WEIGHTS, strict=True))
-    return "10X98765432"[total % 11] == number[17].upper()
+    return "10X98765432"[total % 11] == number[17].upper() or _context(text, begin, "identity")
 
 
 def _is_card(text: str, begin: int, end: int) -> bool:

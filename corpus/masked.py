@@ -131,6 +131,7 @@ class _Known:
 
     texts: str
     strings: dict[str, tuple[str, str]]
+    named: tuple[tuple[str, str], ...]
     kinds: frozenset[str]
     converted: bool
     done: dict[str, str] = field(default_factory=dict)
@@ -139,12 +140,14 @@ class _Known:
     def of(states: Iterable[_State], kinds: frozenset[str], *, converted: bool) -> _Known:
         texts: list[str] = []
         strings: dict[str, tuple[str, str]] = {}
+        every: list[tuple[str, str]] = []
         for state in states:
             for text, stored in ((state.body, state.privacy), (state.title, state.title_privacy)):
                 spans = chosen(spans_from(stored), kinds) if text else []
                 strings |= masking.known_in(text or "", spans)
+                every += named(text or "", spans)
                 texts.append(text or "")
-        return _Known("\n".join(texts), strings, kinds, converted)
+        return _Known("\n".join(texts), strings, tuple(dict.fromkeys(every)), kinds, converted)
 
     def spans(self, text: str, label: str = "") -> tuple[Span, ...]:
         """The personal data in one string of the document; ``label`` is what stands before it elsewhere."""
@@ -177,8 +180,8 @@ class _Known:
         return _DIGITS.sub("", text)
 
     def words(self, text: str, spans: Sequence[Span]) -> list[str]:
-        known = list(self.strings.values())
-        return words([*known, *named(text, spans)], f"{self.texts}\n{text}")[len(known) :]
+        # a surname alone is looked for nowhere else, but its number is taken
+        return words([*self.named, *named(text, spans)], f"{self.texts}\n{text}")[len(self.named) :]
 
 
 def _publish(db: sqlite3.Connection, state: _State, kinds: _Kinds, known: _Known) -> str:

@@ -90,7 +90,9 @@ def test_a_labelled_line_of_links_goes_and_a_linked_word_stays() -> None:
 
 def test_beginnings_of_other_articles_below_the_text_go() -> None:
     lead = "别处的文章这样开头，说的是另外一件事，读者若有兴趣，可以点开来慢慢地看"
-    cards = "".join(f"<div class='c'><a href='/{k}'>别处的总结之{k}</a><p>{lead}{k}…</p></div>" for k in range(4))
+    cards = "".join(
+        f"<div class='c'><a href='/{k}'>别处的总结之{k}</a><p>{lead}{k}…</p></div>" for k in range(4)
+    )
     assert text_of(f"<h1>{TITLE}</h1><div>{paragraphs()}{cards}</div>") == WHOLE
 
 

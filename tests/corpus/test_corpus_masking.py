@@ -480,7 +480,7 @@ def test_copies_that_are_masked_otherwise_stay_related(home: Any, write: Any, ht
 
 
 def test_an_example_that_was_cut_in_a_number_shows_no_part_of_it() -> None:
-    known = masked._Known("", {PHONE: ("phone", PHONE), "李大山": ("person", "李大山")}, WHOLE, False)
+    known = masked._Known("", {PHONE: ("phone", PHONE), "李大山": ("person", "李大山")}, (), WHOLE, False)
     words = "联系我们" * 40
     for secret, shown in (
         (PHONE[:6], ""),
