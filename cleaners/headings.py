@@ -230,10 +230,14 @@ def title_lines(text: str, names: Titles, emphasised: frozenset[str], declared: 
         return []
     found = _candidates(text, emphasised)
     both = [title for title in found["named"] if title in found["strong"]]
-    chosen = ((both, False), (found["numbered"], True), (found["strong"], True), (found["named"], False))
-    for titles, exactly in (*chosen, (found["short"], True)):
+    either = sorted({*found["named"], *found["short"]})
+    for titles in (both, found["numbered"], found["strong"], found["named"], found["short"], either):
         marks = _titled(text, titles, names)
-        if len(marks) == declared or (not exactly and 2 <= len(marks) <= declared <= 2 * len(marks)):
+        if len(marks) == declared:
+            return marks
+    for titles in (both, found["named"]):
+        marks = _titled(text, titles, names)
+        if 2 <= len(marks) <= declared <= 2 * len(marks):
             return marks
     # fewer than the page declares, but all of the kind that its title names
     kind = genre.by_title(names.core or "")
@@ -264,7 +268,7 @@ def _candidates(text: str, emphasised: frozenset[str]) -> dict[str, list[_Title]
 
 def _is_title_above(line: str, after: str) -> bool:
     """Whether a line without punctuation may be the title of the running text or letter below it."""
-    plain = 2 <= len(line) <= 24 and not re.search(r"[，。；：,;:]|\d{4}|^此致|^敬礼", line)
+    plain = 2 <= len(line) <= 24 and not re.search(r"[。；：;:？?！!]|，.*，|\d{4}|^此致|^敬礼", line)
     return plain and not letters.is_signature(line) and (is_prose(after) or letters.is_salutation(after))
 
 
