@@ -255,3 +255,12 @@ def test_introductions_end_where_the_text_begins(intro: str) -> None:
 @pytest.mark.parametrize("line", NO_INTROS)
 def test_no_introductions(line: str) -> None:
     assert intro_end(f"{line}\n{body(1)}") == 0
+
+
+def test_addresses_and_numbers_of_people_stay() -> None:
+    for own in (
+        "有事可以发邮件到lan.shan@post.example.cn，或者加QQ：287654321。",
+        "来信请寄城关镇青年路8号，邮箱reader@library.example.com。",
+    ):
+        assert boilerplate.lines(own) == []
+        assert boilerplate.phrases(f"{PROSE[0]}{own}{PROSE[1]}") == []
