@@ -16,12 +16,14 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from lxml import etree, html
 
 from fanwen.cleaners import chars, rules
 from fanwen.cleaners.html_tree import (
+    AD_LABELS,
     BAD_CHARS,
     INLINE,
     REST,
@@ -49,6 +51,8 @@ _FEW, _MUCH = 150, 100
 _EDGE = " 　"
 # Characters that the beginning of another article with its title has at most.
 _CARD = 260
+# Lines on either side of a known site's text, and elements from which on a neighbour is a list or a menu.
+_NEXT_TO, _SMALL = 40, 60
 # Characters beside a link that make it a link in running text.
 _PROSE = 20
 # Trees of more elements or characters are not handed to trafilatura, which goes over them many times.
@@ -105,13 +109,18 @@ def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
     if tree is None:
         return Extracted("", "none")
     titles = _titles(tree, hints)
-    viewer = _viewer_text(tree)
+    scripts = _scripts(tree)
     for selector in hints.remove:
         for element in _select(tree, selector):
             drop(element)
-    strip(tree)
-    page = lines_of(tree)
-    lines, extractor = _chosen(tree, titles, hints, viewer, page)
+    strip(tree, labelled=any(f">{label}<" in text for label in AD_LABELS))
+    known = _known(tree, hints)
+    if known is not None:
+        lines, extractor = known[1], "selector"
+        page = _beside(known[0], lines)
+    else:
+        page = lines_of(tree)
+        lines, extractor = _chosen(tree, titles, hints, scripts, page)
     texts = [line.text for line in lines]
     shown = {line.text.strip(_EDGE) for line in lines}
     strong = {line.text.strip(_EDGE) for line in page if line.strong and len(line.text) <= 80}
@@ -126,16 +135,40 @@ def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
     return Extracted("\n".join(texts), extractor, titles, frozenset(strong & shown), furniture, links, linked)
 
 
-def _chosen(
-    tree: Any, titles: tuple[str, ...], hints: ExtractHints, viewer: list[Line], page: list[Line]
-) -> tuple[list[Line], str]:
-    """The lines of the first way of extraction that gives text, and its name."""
+def _known(tree: Any, hints: ExtractHints) -> tuple[list[Any], list[Line]] | None:
+    """What the site's first selector that gives a text has chosen, and its lines; None where none does
+    before ``@trafilatura``."""
     for selector in hints.content:
         if selector == "@trafilatura":
-            if han(lines := _trafilatura(tree)):
-                return lines, "trafilatura"
-        elif han(lines := [line for e in _outermost(_select(tree, selector)) for line in lines_of(e)]):
-            return lines, "selector"
+            return None
+        elements = _outermost(_select(tree, selector))
+        if han(lines := [line for element in elements for line in lines_of(element)]):
+            return elements, lines
+    return None
+
+
+def _beside(elements: Sequence[Any], lines: Sequence[Line]) -> list[Line]:
+    """The lines of a known site's text and those next to it, which say what the page claims; the page's
+    menus and lists are not walked through."""
+    before: list[Line] = []
+    after: list[Line] = []
+    for start, preceding, found in ((elements[0], True, before), (elements[-1], False, after)):
+        node = start
+        while node is not None and len(found) < _NEXT_TO:
+            for near in node.itersiblings(preceding=preceding):
+                if len(found) < _NEXT_TO and sum(1 for _ in islice(near.iter(), _SMALL)) < _SMALL:
+                    found[:] = [*lines_of(near), *found] if preceding else [*found, *lines_of(near)]
+            node = node.getparent()
+    return [*before, *lines, *after]
+
+
+def _chosen(
+    tree: Any, titles: tuple[str, ...], hints: ExtractHints, scripts: Sequence[str], page: list[Line]
+) -> tuple[list[Line], str]:
+    """The lines of the first way of extraction that gives text, and its name."""
+    if "@trafilatura" in hints.content and han(lines := _trafilatura(tree)):
+        return lines, "trafilatura"
+    viewer = _viewer_text(scripts, tree)
     lines = _density(tree, titles, page)
     if (found := han(lines)) < _FEW and han(viewer) > 3 * found:
         return viewer, "viewer"
@@ -452,13 +485,19 @@ _TAG = re.compile(r"<[^<>]{0,300}>")
 _STRING = re.compile(r'"((?:[^"\\]|\\.){40,})"', re.DOTALL)
 
 
-def _viewer_text(tree: Any) -> list[Line]:
+def _scripts(tree: Any) -> list[str]:
+    """The sources of the page's scripts that are long enough to hold a text."""
+    return [
+        script.text
+        for script in tree.iter("script")
+        if len(script.text or "") >= 200 and "ld+json" not in (script.get("type") or "")
+    ]
+
+
+def _viewer_text(scripts: Sequence[str], tree: Any) -> list[Line]:
     """Text that a viewer keeps as JSON in a script: its long strings with Chinese prose in them."""
     values: list[str] = []
-    for script in tree.iter("script"):
-        source = script.text or ""
-        if len(source) < 200 or "ld+json" in (script.get("type") or ""):
-            continue
+    for source in scripts:
         for match in _STRING.finditer(source):
             try:
                 value = json.loads(f'"{match.group(1)}"', strict=False)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from lxml import etree
@@ -29,7 +28,7 @@ _BREAKS = frozenset(_TAGS["breaks"].split())
 _BLANK = " \n\t\r\xa0　"
 # marks hidden text that goes on where visible text ends
 REST = "data-fanwen-rest"
-_AD_LABELS = frozenset(("广告", "廣告", "推广", "AD", "Ad", "赞助"))
+AD_LABELS = frozenset(("广告", "廣告", "推广", "AD", "Ad", "赞助"))
 _WHITE = re.compile(r"[ \t\r\n]+")
 _HIDDEN = re.compile(
     r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?:px|pt|em|%)?\s*(?:;|$)"
@@ -76,10 +75,13 @@ def parse(text: str) -> Any | None:
     return tree
 
 
-def strip(tree: Any) -> None:
-    """Take out what no reader sees, and text that only stands there against copying."""
+def strip(tree: Any, *, labelled: bool = True) -> None:
+    """Take out what no reader sees, and text that only stands there against copying.
+
+    ``labelled``: an element may be nothing but a label of advertising; to look for these takes time.
+    """
     hidden = []
-    for element in _special()(tree):
+    for element in _special(tree, labelled):
         tag = element.tag
         if tag == "form" and len(element) and any(HAN.search(text) for text in element.itertext()):
             # a viewer may put its text into a form; the form itself stays, its controls go
@@ -88,7 +90,7 @@ def strip(tree: Any) -> None:
             drop(element)
         elif tag == "textarea":
             element.tag = "pre"
-        elif _JAMMER.search(element.get("class") or "") or (element.text in _AD_LABELS and not len(element)):
+        elif _JAMMER.search(element.get("class") or "") or (element.text in AD_LABELS and not len(element)):
             drop(element)
         elif element.get("hidden") is not None or _HIDDEN.search(element.get("style") or ""):
             hidden.append(element)
@@ -103,12 +105,15 @@ def strip(tree: Any) -> None:
                 drop(element)
 
 
-@cache
-def _special() -> Any:
-    """The elements that :func:`strip` has to look at: by their name, their attributes, or as a label."""
-    names = " or ".join(f"self::{tag}" for tag in sorted(_GONE | {"form", "textarea"}))
-    labels = " or ".join(f".='{label}'" for label in sorted(_AD_LABELS))
-    return etree.XPath(f"descendant::*[@class or @style or @hidden or {names} or (not(*) and ({labels}))]")
+def _special(tree: Any, labelled: bool) -> list[Any]:
+    """The elements that :func:`strip` has to look at: by their name, by their attributes, or as a label."""
+    found = [*tree.iter(*_GONE, "form", "textarea"), *_ATTRIBUTED(tree)]
+    if labelled:
+        found += [element for element in tree.iter() if element.text in AD_LABELS and not len(element)]
+    return [element for element in dict.fromkeys(found) if element is not tree]
+
+
+_ATTRIBUTED = etree.XPath("//@class/.. | //@style/.. | //@hidden/..")
 
 
 def _goes_on(element: Any, sizes: dict[Any, int], least: int) -> bool:
