@@ -44,19 +44,22 @@ def _keywords(text: str, found: Sequence[tuple[int, int]], taken: Mapping[int, s
     if len(left) < 3:
         return []
     edges = [left[0]] if _is_keywords(text[slice(*left[0])]) else []
-    last = text[slice(*left[-1])]
-    edges += [left[-1]] if _is_keywords(last) or _BOXED_WORDS.fullmatch(last) else []
+    edges += [left[-1]] if _is_keywords(text[slice(*left[-1])]) else []
     return [Change(b, e, "", "boilerplate.keywords") for b, e in edges]
 
 
 # words in a box, without any of the small words that hold a sentence together
-_BOXED_WORDS = re.compile(r"[「“【\[][^的了是在我们你他就也都很把被让，。；：、！？\n]{14,120}[」”】\]]")
+_BOXED_WORDS = re.compile(r"[「【\[][^的了是在我们你他就也都很把被让，。；：、！？\n]{14,120}[」】\]]")
+# 附件：计划、总结、名单 is the author's list
+_LABELLED_LIST = re.compile(r"[:：]")
 
 
 def _is_keywords(line: str) -> bool:
     """Names of genres run together, or many short words between commas."""
-    if len(line) > 160 or _STOP.search(line):
+    if len(line) > 160 or _STOP.search(line) or _LABELLED_LIST.search(line):
         return False
+    if _BOXED_WORDS.fullmatch(line):
+        return _named_text().search(line) is not None
     words = re.split(r"[,，、|｜ 　]+", line.strip(",，、"))
     if len(words) == 1:
         return len(line) >= 16 and len(_named_text().findall(line)) >= 4
@@ -106,27 +109,66 @@ def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[st
     for rule in rules.family("boilerplate.toml", "line"):
         held = short if not rule.cues else _holding(holders, rule.cues, short)
         for k in held:
-            if k not in taken and rule.pattern.fullmatch(text, *found[k]):
+            if k not in taken and _is_whole(rule, text, *found[k]):
                 taken[k] = rule.name
     for k in _holding(holders, rules.table("boilerplate.toml")["fields"]["cues"], short):
         if k not in taken and _is_byline(text[slice(*found[k])]):
             taken[k] = "boilerplate.fields"
-    introduced: int | None = None
+    _add_spoken(taken, text, found, brands)
+    return taken
+
+
+def _add_spoken(
+    taken: dict[int, str], text: str, found: Sequence[tuple[int, int]], brands: Sequence[str]
+) -> None:
+    """Adds the lines in which the site speaks to ``taken``; what introduces the text is left to splitting."""
+    begins = [begin for begin, _ in found]
     addressed = {bisect_right(begins, at) - 1 for at in nags.places(text, brands)}
-    for k in short:
-        line = text[slice(*found[k])]
-        if k not in taken and nags.is_ornament(line):
-            taken[k] = "boilerplate.ornament"
-        elif (
-            k not in taken and (k in addressed or nags.is_wrapped(line)) and nags.is_nag(line, "line", brands)
-        ):
-            taken[k] = "boilerplate.nag"
+    introduced: int | None = None
+    begun = False
+    for k, (begin, end) in enumerate(found):
+        if end - begin > _LONGEST_LINE:
+            continue
+        line = text[begin:end]
+        if k not in taken and (rule := _spoken_rule(line, k in addressed, brands, begun)):
+            taken[k] = rule
         # an introduction may say how many pieces follow, and filler stands before it: splitting reads it
         if taken.get(k) in _SPOKEN and presents(line):
             introduced = intro_end(text) if introduced is None else introduced
-            if found[k][0] < introduced:
+            if begin < introduced:
                 del taken[k]
-    return taken
+        begun = begun or (k not in taken and len(line) >= _PROSE_FROM and _STOP.search(line) is not None)
+
+
+def _spoken_rule(line: str, addressed: bool, brands: Sequence[str], begun: bool) -> str | None:
+    """The rule that takes a line by what it says; ``begun``: whether a paragraph stands before it."""
+    if nags.is_ornament(line):
+        return "boilerplate.ornament"
+    if not (addressed or nags.is_wrapped(line)) or not nags.is_nag(line, "line", brands):
+        return None
+    # filler may stand before what a site says on top, hardly between the paragraphs
+    return None if begun and _prose_before(line) else "boilerplate.nag"
+
+
+def _is_whole(rule: rules.Rule, text: str, begin: int, end: int) -> bool:
+    """Whether a rule takes the whole line, not a paragraph in which the site speaks too."""
+    if not rule.pattern.fullmatch(text, begin, end):
+        return False
+    prose = _prose_before(text[begin:end])
+    return not prose or rule.pattern.fullmatch(prose) is not None
+
+
+def _prose_before(line: str) -> str:
+    """The first sentence of a line that holds more than it, where nobody is addressed in it."""
+    outside = _BRACKETED.sub("", line)
+    first = _FIRST_SENTENCE.match(outside)
+    if first is None or len(first[0]) < _PROSE_FROM or len(first[0]) == len(line) or nags.places(first[0]):
+        return ""
+    return first[0]
+
+
+_FIRST_SENTENCE = re.compile(r"[^。！？!?]*[。！？!?]+[”’」』]?")
+_PROSE_FROM = 20
 
 
 def _is_byline(line: str) -> bool:

@@ -25,6 +25,8 @@ def codes(text: str) -> NDArray[np.uint32]:
 
 def han(text: str) -> int:
     """How many Han characters ``text`` holds (CJK unified ideographs and extension A)."""
+    if len(text) < _SHORT:
+        return len(_HAN.findall(text))
     points = codes(text)
     return int(
         np.count_nonzero(

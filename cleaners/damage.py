@@ -191,6 +191,11 @@ def pinyin(text: str) -> list[Change]:
     return changes
 
 
+def without_pinyin(title: str) -> str:
+    """A title without its glosses: one line is too short for the evidence that a text needs."""
+    return _GLOSS.sub(r"\1", title)
+
+
 def replaced_words(text: str) -> list[Change]:
     """Words that a site's own search and replace broke: 咨询题 for 问题. Only what is no word at all."""
     return [

@@ -17,6 +17,9 @@ from fanwen.cleaners.rules import Words
 
 _REACH = 700
 _OWN_BEFORE = 100
+# lines of filler that may stand before the sentence that presents: on 193 pages with an introduction
+# two at most, and a text without an I is lost up to that sentence otherwise
+_LINES_BEFORE = 2
 _SHORTEST, _LONGEST = 10, 260
 _SENTENCE = re.compile(r"[^。！？!?~～\n]*(?:[。！？!?~～]+[”’」』）)]*|\n|$)")
 # filler has neither an I nor numbers nor anything that somebody said
@@ -35,18 +38,21 @@ def intro_end(text: str) -> int:
         sentence = text[begin:end].strip()
         if not sentence:
             continue
-        if _pattern("begun").match(sentence):
+        if _pattern("begun").match(sentence) or _lines_before(text, begin) > _LINES_BEFORE:
             break
-        labelled = begin <= 80 and _labelled(sentence)
-        if labelled:
+        if begin <= 80 and _labelled(sentence):
             # what is labelled is one line, however many sentences it has
             stop = text.find("\n", begin)
-            found = max(found, len(text) if stop < 0 else stop) if end - begin <= _LONGEST else end
+            found = end if stop < 0 or end - begin > _LONGEST else max(found, stop)
         elif own <= _OWN_BEFORE and (presents(sentence) or _pattern("asks").search(sentence)):
             found = end
         elif sentence[-1] in "。！？" and _OWN_VOICE.search(sentence):
             own += len(sentence)
     return _with_followers(text, found)
+
+
+def _lines_before(text: str, at: int) -> int:
+    return sum(1 for line in text[:at].split("\n")[:-1] if line.strip())
 
 
 def presents(sentence: str) -> bool:

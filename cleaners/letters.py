@@ -15,7 +15,8 @@ from fanwen.cleaners.boilerplate import spans
 from fanwen.cleaners.layout import is_bare_head
 
 _LONGEST = 32
-_TERMINAL = "。！？!?；;…”’」』）)】》.~～"
+# what a paragraph that is not cut off ends with
+ENDS = "。！？!?；;…”’」』）)】》.~～"
 
 
 def is_salutation(line: str) -> bool:
@@ -52,7 +53,7 @@ def breaks_off(text: str) -> bool:
         return len(lines) > 3
     if re.search(r"[^.…](?:\.{3,6}|…{1,3})$", end):
         return len(end) >= 15 and not _pattern("trailing").search(end)
-    if end[-1] in _TERMINAL + "：:":
+    if end[-1] in ENDS + "：:":
         return False
     if end[-1] in "，,、":
         return len(end) >= 15
@@ -62,7 +63,7 @@ def breaks_off(text: str) -> bool:
     if len(end) % 500 == 0 or len(text) % 500 == 0:
         return True
     longer = [line for line in lines[:-1] if len(line) >= 30]
-    return sum(line.strip()[-1] in _TERMINAL for line in longer) * 5 >= len(longer) * 4
+    return sum(line.strip()[-1] in ENDS for line in longer) * 5 >= len(longer) * 4
 
 
 @cache

@@ -60,7 +60,6 @@ _MARKUP = re.compile(
     rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]|<(?:div|p|table|center|br|meta|title)[\s>/]", re.I
 )
 _PAGE_TOP = 300
-_TERMINAL = "。！？!?；;…”’」』）)】》.~～"
 
 
 def page_from_file(path: Path) -> Page:
@@ -172,7 +171,7 @@ def _join(texts: Sequence[str]) -> str:
         text = text.strip("\n")
         last = whole.rstrip()[-1:]
         first = text.lstrip(" 　")[:1]
-        runs_on = last and last not in _TERMINAL + ":：" and re.match(r"[㐀-鿿，。、；]", first or " ")
+        runs_on = last and last not in letters.ENDS + ":：" and re.match(r"[㐀-鿿，。、；]", first or " ")
         line = whole.rstrip().rpartition("\n")[2]
         # a page's own furniture on top: what goes on in mid-sentence is joined when that is gone
         junk = boilerplate.lines(text[:_PAGE_TOP])
@@ -320,9 +319,7 @@ def _given_titles(text: str, reads: Sequence[_Read], convert: bool) -> list[str]
     for title in given:
         small = Trace(title)
         small.apply(damage.invisible(small.text))
-        plain = re.sub(
-            r"([㐀-鿿])[(（][a-zü]{0,4}[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜńňǹḿ][a-zü]{0,3}[)）]", r"\1", small.text
-        )
+        plain = damage.without_pinyin(small.text)
         cleaned.append(script.to_simplified(plain) if convert else plain)
     if not cleaned:
         cleaned += _first_lines(text)

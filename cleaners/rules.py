@@ -139,14 +139,15 @@ class Cues:
 
 class Words:
     """Many alternatives as one search: those that begin with a Chinese character are tried together,
-    which lets the regex engine skip all other characters, the rest one by one and without case."""
+    which lets the regex engine skip all other characters, the rest one by one and without case.
+    ``^`` and ``$`` are the ends of a line, whether a line or a whole text is searched."""
 
     def __init__(self, pattern: str) -> None:
         found = [one for part in _alternatives(expand(pattern)) for one in _unfolded(part)]
         fast = [one for one in found if _HAN_FIRST.match(one)]
         rest = [one for one in found if not _HAN_FIRST.match(one)]
-        self._fast = re.compile("|".join(fast)) if fast else None
-        self._rest = re.compile("|".join(rest), re.IGNORECASE) if rest else None
+        self._fast = re.compile("|".join(fast), re.MULTILINE) if fast else None
+        self._rest = re.compile("|".join(rest), re.IGNORECASE | re.MULTILINE) if rest else None
         self._starts = Starts([_literal(one) for one in fast])
 
     def search(self, text: str) -> bool:

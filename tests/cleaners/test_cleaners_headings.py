@@ -80,14 +80,24 @@ def test_a_count_in_the_title_line_is_no_ordinal() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["尊敬的各位领导：", "各位老师、同学们:", "**镇党委、政府：", "亲爱的爸爸妈妈："]
+    "line", ["尊敬的各位领导：", "各位老师、同学们:", "**镇党委、政府：", "亲爱的爸爸妈妈：", "市教育局："]
 )
 def test_salutations(line: str) -> None:
     assert letters.is_salutation(line)
 
 
 @pytest.mark.parametrize(
-    "line", ["一、抓学习：", "会议指出：", "具体做法如下：", "他对我说：", "时间：下午三点"]
+    "line",
+    [
+        "一、抓学习：",
+        "会议指出：",
+        "具体做法如下：",
+        "他对我说：",
+        "时间：下午三点",
+        "实习单位：",
+        "存在的不足之处：",
+        "这样做最大的好处：",
+    ],
 )
 def test_no_salutations(line: str) -> None:
     assert not letters.is_salutation(line)

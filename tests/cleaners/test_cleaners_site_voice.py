@@ -8,6 +8,7 @@ import pytest
 from cleaner_texts import PROSE, body, html
 
 from fanwen.cleaners import boilerplate, damage, layout, nags
+from fanwen.cleaners.intro import intro_end
 from fanwen.cleaners.pipeline import clean_document
 from fanwen.cleaners.trace import apply
 from fanwen.cleaners.types import Cleaned, Page
@@ -62,6 +63,68 @@ def test_what_a_text_says_stays(line: str) -> None:
     text = f"{body(2)}\n{line}\n{body(3)}"
     assert boilerplate.lines(text, ("溪口文档",)) == []
     assert boilerplate.phrases(text, ("溪口文档",)) == []
+
+
+def paragraphs(*lines: str) -> bytes:
+    return html("".join(f"<p>{line}</p>" for line in lines))
+
+
+@pytest.mark.parametrize(
+    "notice", ["（转载请注明来自溪口文秘网）", "（未经许可不得转载）", "【广告：溪口助手，30秒出稿】"]
+)
+def test_a_notice_in_a_paragraph_goes_without_the_paragraph(clean: Clean, notice: str) -> None:
+    held = PROSE[1] + notice + PROSE[2]
+    cleaned = clean(paragraphs(PROSE[0], held, *PROSE[3:]))
+    assert PROSE[1] + PROSE[2] in cleaned.pieces[0].text.split("\n")
+
+
+def test_a_paragraph_that_ends_with_a_notice_stays(clean: Clean) -> None:
+    held = PROSE[1] + "如有侵权请联系删除。"
+    cleaned = clean(paragraphs(PROSE[0], held, *PROSE[2:]))
+    assert PROSE[1] in cleaned.pieces[0].text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "附件：计划、总结、报名表、名单",
+        "“路漫漫其修远兮吾将上下而求索总结”",
+        "主题词：防汛，总结，抢险，表彰",
+    ],
+)
+def test_rows_of_words_that_are_the_text_s_own(line: str) -> None:
+    text = "\n".join([*PROSE[:4], line])
+    assert apply(text, boilerplate.lines(text)) == text
+
+
+def test_a_row_of_search_words_goes() -> None:
+    text = "\n".join([*PROSE[:4], "【年度工作总结范文个人工作总结模板】"])
+    assert apply(text, boilerplate.lines(text)).strip() == "\n".join(PROSE[:4])
+
+
+def test_a_phrase_at_the_end_of_a_line_is_found_in_the_middle_of_a_text() -> None:
+    text = f"{PROSE[0]}\n溪口范文，每日更新\n{PROSE[1]}"
+    at = text.index("每日更新")
+    assert at in nags.places(text)
+    assert at not in nags.places(text.replace("更新\n", "更新的"))
+
+
+def test_a_labelled_introduction_glued_to_the_text_ends_with_its_sentence() -> None:
+    intro = "【导语】下面是小编为大家整理的图书馆工作总结，供大家参考。"
+    assert intro_end(intro + PROSE[0]) == len(intro)
+    assert intro_end(f"{intro}\n{PROSE[0]}") == len(intro)
+
+
+def test_no_introduction_begins_behind_paragraphs_of_the_text() -> None:
+    plain = [PROSE[0].replace("我", "他")] * 4
+    line = "下面是小编为大家整理的图书馆工作总结，供大家参考。"
+    assert intro_end("\n".join([plain[0], line])) > 0
+    assert intro_end("\n".join([*plain, line, *plain])) == 0
+
+
+def test_three_words_of_a_wall_in_one_sentence_are_no_wall(clean: Clean) -> None:
+    line = "登录密码应当定期更换，谁也不要把自己的账号借给别人使用。"
+    assert line in clean(paragraphs(*PROSE, line)).pieces[0].text
 
 
 def test_the_names_of_a_site() -> None:
