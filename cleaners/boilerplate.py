@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 
 from fanwen.cleaners import nags, rules
 from fanwen.cleaners.damage import WALL_END, WALL_INSIDE
@@ -231,12 +231,11 @@ def site_lines(text: str, approved: Sequence[str]) -> list[Change]:
 
 def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
     """Phrases that stand in the middle of a line or a sentence; a line left empty by one vanishes."""
-    present = {cue for _, cue in _cues().places(text)}
+    cues = _cue_places(text)
     changes = [
         Change(m.start(), m.end(), "", rule.name)
         for rule in rules.family("boilerplate.toml", "phrase")
-        if rule.may_match(text, present)
-        for m in rule.pattern.finditer(text)
+        for m in _matches(rule, text, cues)
         if m.end() > m.start()
     ]
     changes += [
@@ -247,16 +246,59 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
         if m.start() < 200
     ]
     places = nags.places(text, brands)
-    for pattern, kind in ((_BRACKETED, "bracketed"), (_INNER_SENTENCE, "sentence"), (_TAIL, "sentence")):
-        for m in pattern.finditer(text):
-            spoken = bisect_left(places, m.start()) < bisect_left(places, m.end())
-            if kind == "sentence" and any(c.begin < m.end() and m.start() < c.end for c in changes):
-                continue  # the brackets in it went already
-            if kind == "bracketed" and _labelled().match(m[0], 1):
-                changes.append(Change(m.start(), m.end(), "", "boilerplate.related"))
-            elif spoken and nags.is_nag(m[0], kind, brands) and not _is_intro(text, m):
+
+    def speaks(m: re.Match[str], kind: str) -> bool:
+        addressed = bisect_left(places, m.start()) < bisect_left(places, m.end())
+        return addressed and nags.is_nag(m[0], kind, brands) and not _is_intro(text, m)
+
+    for m in _BRACKETED.finditer(text):
+        if _labelled().match(m[0], 1):
+            changes.append(Change(m.start(), m.end(), "", "boilerplate.related"))
+        elif speaks(m, "bracketed"):
+            changes.append(Change(m.start(), m.end(), "", "boilerplate.nag"))
+    addressed = list(_lines_with(text, places))
+    for pattern in (_INNER_SENTENCE, _TAIL):
+        for m in (m for line in addressed for m in pattern.finditer(text, *line)):
+            gone = any(c.begin < m.end() and m.start() < c.end for c in changes)
+            if not gone and speaks(m, "sentence"):
                 changes.append(Change(m.start(), m.end(), "", "boilerplate.nag"))
     return changes
+
+
+def _lines_with(text: str, places: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Begin and end of every line in which one of the places lies, which are in order."""
+    end = -1
+    for at in places:
+        if at > end:
+            end = _line_end(text, at)
+            yield text.rfind("\n", 0, at) + 1, end
+
+
+def _cue_places(text: str) -> dict[str, list[int]]:
+    """Where each cue stands."""
+    found: dict[str, list[int]] = {}
+    for at, cue in _cues().places(text):
+        found.setdefault(cue, []).append(at)
+    return found
+
+
+def _matches(rule: rules.Rule, text: str, cues: Mapping[str, Sequence[int]]) -> Iterator[re.Match[str]]:
+    """What a rule matches: looked for in the lines that hold a cue of it, and in their neighbours."""
+    if not rule.cues:
+        yield from rule.pattern.finditer(text)
+    begin = end = 0
+    for at in sorted(at for cue in rule.cues for at in cues.get(cue, ())):
+        before = text.rfind("\n", 0, max(0, text.rfind("\n", 0, at))) + 1
+        if before > end:
+            yield from rule.pattern.finditer(text, begin, end)
+            begin = before
+        end = _line_end(text, _line_end(text, at) + 1)
+    yield from rule.pattern.finditer(text, begin, end)
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
 
 
 def linked(text: str, names: Iterable[str], brands: Sequence[str] = ()) -> list[Change]:
@@ -282,11 +324,9 @@ def _labelled() -> re.Pattern[str]:
 def walls(text: str) -> list[Change]:
     """Marks of member walls and elisions; each leaves a mark that flags its piece."""
     changes: list[Change] = []
-    present = {cue for _, cue in _cues().places(text)}
+    cues = _cue_places(text)
     for rule in rules.family("boilerplate.toml", "wall"):
-        if not rule.may_match(text, present):
-            continue
-        for m in rule.pattern.finditer(text):
+        for m in _matches(rule, text, cues):
             begin = m.start()
             while begin and text[begin - 1] in ".…" and m.start() - begin < 8:
                 begin -= 1
@@ -342,7 +382,8 @@ def _only_blank_follows(text: str, at: int) -> bool:
     return not text[at : at + 200].strip(" 　\n。.…)）")
 
 
-def spans(text: str) -> list[tuple[int, int]]:
+@lru_cache(maxsize=2)
+def spans(text: str) -> tuple[tuple[int, int], ...]:
     """Begin and end of every line that is not blank, without the white space around it."""
     found = []
     at = 0
@@ -352,4 +393,4 @@ def spans(text: str) -> list[tuple[int, int]]:
             begin = at + line.index(body[0])
             found.append((begin, begin + len(body)))
         at += len(line) + 1
-    return found
+    return tuple(found)

@@ -31,7 +31,7 @@ _STOPS = re.compile(r"[。！？；]")
 @dataclass(frozen=True, slots=True)
 class _Rule:
     pattern: re.Pattern[str]
-    cues: re.Pattern[str]  # nothing can match without one of them
+    cues: frozenset[str]  # nothing can match without one of them, where there are any
     where: str
     alone: bool
 
@@ -46,6 +46,7 @@ class _Line:
     head: bool
     foot: bool
     byline: bool
+    cues: frozenset[str]
 
 
 def read_claims(lines: Sequence[str]) -> Claims:
@@ -79,21 +80,25 @@ def _read(lines: Sequence[str]) -> list[_Line]:
     last = next((k for k in range(len(lines) - 1, -1, -1) if prose[k]), -1)
     read = []
     edges = {*range(min(first, _HEAD)), *range(max(last + 1, len(lines) - _FOOT), len(lines))}
-    for k in sorted(edges | _speaking(lines)):
+    cues = _cues_by_line(lines)
+    for k in sorted(edges | cues.keys()):
         line = lines[k]
         if line and len(line) <= _LONGEST:
             plain, at = _without_noise(line)
+            held = cues.get(k, set()) if plain is line else _cues_by_line([plain]).get(0, set())
             head, foot = k < min(first, _HEAD), k > last and k >= len(lines) - _FOOT
-            read.append(_Line(line, plain, at, head, foot, _is_byline(plain)))
+            read.append(_Line(line, plain, at, head, foot, _is_byline(plain), frozenset(held)))
     return read
 
 
-def _speaking(lines: Sequence[str]) -> set[int]:
-    """The numbers of the lines that hold any word by which a rule or a byline is known."""
+def _cues_by_line(lines: Sequence[str]) -> dict[int, set[str]]:
+    """The words by which a rule or a byline is known, for every line that holds any or is damaged."""
     whole = "\n".join(lines)
     begins = list(accumulate((len(line) + 1 for line in lines), initial=0))
-    places = [at for at, _ in _cues().places(whole)] + [m.start() for m in _NOISE.finditer(whole)]
-    return {bisect_right(begins, at) - 1 for at in places}
+    found: dict[int, set[str]] = {bisect_right(begins, m.start()) - 1: set() for m in _NOISE.finditer(whole)}
+    for at, cue in _cues().places(whole):
+        found.setdefault(bisect_right(begins, at) - 1, set()).add(cue)
+    return found
 
 
 @cache
@@ -152,9 +157,9 @@ def _first(kind: str, lines: Sequence[_Line]) -> Claim | None:
     """What the first rule that fits anywhere finds first."""
     for rule in _rules(kind):
         for line in lines:
-            if not _stands(rule, line):
+            if (rule.cues and rule.cues.isdisjoint(line.cues)) or not _stands(rule, line):
                 continue
-            m = rule.pattern.search(line.plain) if rule.cues.search(line.plain) else None
+            m = rule.pattern.search(line.plain)
             claim = _claim(line, *m.span("value")) if m else None
             if claim:
                 return claim
@@ -193,7 +198,7 @@ def _rules(kind: str) -> tuple[_Rule, ...]:
         made.append(
             _Rule(
                 re.compile(pattern, re.IGNORECASE),
-                re.compile(rules.any_of(row.get("cues", ("",)))),
+                frozenset(row.get("cues", ())),
                 row.get("where", ""),
                 row.get("alone", True),
             )

@@ -371,11 +371,13 @@ def _cut_furniture(body: Any) -> None:
         if not own and not part.search(f"{element.get('class') or ''} {element.get('id') or ''}"):
             continue
         size = text_size(element)
+        if size >= 0.25 * whole:
+            continue
         linked = sum(text_size(link) for link in ([element] if element.tag == "a" else element.iter("a")))
         # a name on many neighbours is a paragraph's, however it sounds: generated names may say nav
         if linked * 2 < size and len(_twins(element)) >= 2:
             continue
-        if size < 0.25 * whole and (own or linked * 3 >= size or size < 400):
+        if own or linked * 3 >= size or size < 400:
             drop(element)
 
 

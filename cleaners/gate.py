@@ -42,9 +42,12 @@ def judge(
         searched = _family("thin")[2].search(text[:400])
         return Reject(source, "search_results" if searched else "list_page", listed)
     for row, words in zip(rules.table("gate.toml")["signals"], _signals(), strict=True):
+        if han > row["most"]:
+            continue
         seen_words = [m[0] for word in words if (m := word.search(text[: row["within"]]))]
-        article = "prose" in row and _running(text) >= row["prose"]
-        if han <= row["most"] and len(seen_words) >= row["least"] and not article:
+        if len(seen_words) < row["least"]:
+            continue
+        if "prose" not in row or _running(text) < row["prose"]:
             return Reject(source, row["reason"], " · ".join(seen_words)[:80])
     if links.listed >= 0.6 and links.lines >= 4 and len(_SENTENCE.findall(text)) < 3:
         return Reject(source, "list_page", f"{links.listed:.0%} of the text are links")

@@ -18,6 +18,8 @@ from fanwen.cleaners import chars, rules
 
 HAN = re.compile(r"[㐀-䶿一-鿿]")
 BAD_CHARS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
+# what no parser of XML takes, as bytes of UTF-8
+_CONTROLS = bytes([*range(9), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
 INDENT = "　　"
 _TAGS = rules.table("extract.toml")["tags"]
 INLINE = frozenset(_TAGS["inline"].split())
@@ -62,12 +64,14 @@ def parse(text: str) -> Any | None:
     Raises :class:`RecursionError` where elements are nested so deeply that the parser gave up and
     lost text.
     """
-    text = BAD_CHARS.sub("", text)
     # the text is decoded already: an XML declaration in it could only mislead
     text = re.sub(r"^\s*<\?xml[^>]{0,200}\?>", "", text, count=1)
+    body = text.encode("utf-8", "ignore").translate(None, _CONTROLS)
+    for noncharacter in ("\ufffe", "\uffff"):
+        body = body.replace(noncharacter.encode(), b"")
     parser = etree.HTMLParser(encoding="utf-8", recover=True, remove_comments=True, remove_pis=True)
     try:
-        tree = etree.fromstring(text.encode("utf-8"), parser=parser)
+        tree = etree.fromstring(body, parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):
         return None
     if parser.error_log.filter_types(etree.ErrorTypes.ERR_RESOURCE_LIMIT):
@@ -95,11 +99,11 @@ def strip(tree: Any, *, labelled: bool = True) -> None:
         elif element.get("hidden") is not None or _HIDDEN.search(element.get("style") or ""):
             hidden.append(element)
     if hidden:
-        sizes, _ = text_sizes(tree)
+        shown = text_size(tree)
         for element in hidden:
             # some pages hide the whole article, or the rest of it, until a script shows it
-            whole = sizes.get(element, 0) >= 0.5 * sizes[tree]
-            if _goes_on(element, sizes, least=1 if whole else 3):
+            whole = text_size(element) >= 0.5 * shown
+            if _goes_on(element, least=1 if whole else 3):
                 element.set(REST, "1")
             elif not whole:
                 drop(element)
@@ -116,13 +120,13 @@ def _special(tree: Any, labelled: bool) -> list[Any]:
 _ATTRIBUTED = etree.XPath("//@class/.. | //@style/.. | //@hidden/..")
 
 
-def _goes_on(element: Any, sizes: dict[Any, int], least: int) -> bool:
+def _goes_on(element: Any, least: int) -> bool:
     """Whether hidden text is the rest of the article: much prose, behind ``least`` sentences that all see."""
     parent, before = element.getparent(), element.getprevious()
-    if element.tag in INLINE or parent is None or before is None or sizes.get(element, 0) < _REST:
+    if element.tag in INLINE or parent is None or before is None or text_size(element) < _REST:
         return False
     prose = sum(len(_STOP.findall(text)) for text in element.itertext())
-    seen = sum(sizes.get(e, 0) for e in before.itersiblings(preceding=True)) + sizes.get(before, 0)
+    seen = sum(text_size(e) for e in before.itersiblings(preceding=True)) + text_size(before)
     shown = sum(len(_STOP.findall(text)) for e in parent for text in e.itertext()) - prose
     return prose >= 4 and shown >= least and seen >= _REST * least // 6
 
@@ -133,8 +137,11 @@ _STOP = re.compile("[。！？；]")
 
 
 def text_size(root: Any) -> int:
-    """Characters below an element, without the blanks around each stretch of text."""
-    return sum(len(text.strip()) for text in root.itertext())
+    """Characters below an element, runs of blanks counted as one."""
+    return int(_SIZE(root))
+
+
+_SIZE = etree.XPath("string-length(normalize-space(.))")
 
 
 def text_sizes(root: Any) -> tuple[dict[Any, int], dict[Any, int]]:
@@ -165,16 +172,23 @@ def drop(element: Any) -> None:
 
 def han(lines: Iterable[Line]) -> int:
     """How many Han characters the lines hold."""
-    return sum(chars.han(line.text) for line in lines)
+    return chars.han("".join(line.text for line in lines))
 
 
 def lines_of(root: Any) -> list[Line]:
     """All lines below ``root`` in order, none of them blank."""
-    return _Walk(root).lines
+    walk = _Walk(root)
+    for event, element in etree.iterwalk(root, events=("start", "end")):
+        if event == "start":
+            walk.enter(element)
+        else:
+            walk.leave(element, element is root)
+    walk.flush()
+    return walk.lines
 
 
 # what an element is to the lines: bits, by its tag
-_ENTER, _BLOCK, _CELL, _LINK, _BOLD, _PRE = -1, 1, 2, 4, 8, 16
+_BLOCK, _CELL, _LINK, _BOLD, _PRE, _BREAK = 1, 2, 4, 8, 16, 32
 _OTHER = _CELL | _LINK | _BOLD | _PRE
 
 
@@ -184,88 +198,81 @@ def _kinds() -> dict[str, int]:
     for tags, kind in ((_STRONG, _BOLD), (_VERBATIM, _PRE)):
         for tag in tags:
             kinds[tag] = kinds.get(tag, _BLOCK) | kind
-    return kinds | dict.fromkeys(("td", "th", "cell"), _CELL)
+    return kinds | dict.fromkeys(("td", "th", "cell"), _CELL) | dict.fromkeys(_BREAKS, _BLOCK | _BREAK)
 
 
 _KINDS = _kinds()
 
 
 class _Walk:
-    """Goes through a tree without recursion, however deep it is."""
+    """Gathers lines while a tree is gone through; what is called most often is written out in place."""
 
     def __init__(self, root: Any) -> None:
         self.lines: list[Line] = []
+        self._kinds: list[int] = []  # of the elements that are open
         self._buffer: list[str] = []
         self._filled = False
         self._links = self._bold = 0
         self._linked: list[str] = []
         self._in_link = self._in_bold = self._in_pre = self._in_cell = 0
         self._owner = root
-        # an element to enter, or one to leave with what it was entered as
-        stack: list[tuple[Any, int]] = [(root, _ENTER)]
-        while stack:
-            element, kind = stack.pop()
-            if kind != _ENTER:
-                self._leave(element, kind, element is root)
-            elif element.tag in _BREAKS:
-                self._flush()
-                if element is not root:
-                    self._put(element.tail, element.getparent())
-            else:
-                stack.append((element, self._enter(element)))
-                stack.extend([(child, _ENTER) for child in reversed(element)])
-        self._flush()
 
-    def _enter(self, element: Any) -> int:
+    def enter(self, element: Any) -> None:
         tag = element.tag
-        kind = _KINDS.get(tag, _BLOCK) if isinstance(tag, str) else _BLOCK
-        if kind & _CELL:
+        kind = _KINDS.get(tag, _BLOCK)
+        if kind == 0:
+            if (style := element.get("style")) is not None and _PLACED.search(style):
+                kind = _BLOCK  # a viewer put it in its place
+        elif kind & _CELL:
             kind = _CELL if _is_data_cell(element) else _BLOCK
-        elif kind == 0 and (style := element.get("style")) is not None and _PLACED.search(style):
-            kind = _BLOCK  # a viewer put it in its place
-        if kind & _BLOCK and not self._in_cell:
-            self._flush()
-        if kind & _OTHER:
-            self._in_cell += kind & _CELL > 0
-            self._in_link += kind & _LINK > 0
-            self._in_bold += kind & _BOLD > 0
-            self._in_pre += kind & _PRE > 0
-        text = element.text
-        if text:
+        self._kinds.append(kind)
+        if kind:
+            if kind & _BREAK:
+                self.flush()
+                return
+            if kind & _BLOCK and not self._in_cell:
+                self.flush()
+            if kind & _OTHER:
+                self._count(kind, 1)
+        if text := element.text:
             if tag == "sup" and text.strip() in ("2", "3"):
                 text = "²³"[int(text) - 2]
             self._put(text, element)
-        return kind
 
-    def _leave(self, element: Any, kind: int, last: bool) -> None:
+    def leave(self, element: Any, last: bool) -> None:
+        kind = self._kinds.pop()
         if kind & _OTHER:
-            self._in_cell -= kind & _CELL > 0
-            self._in_link -= kind & _LINK > 0
-            self._in_bold -= kind & _BOLD > 0
-            self._in_pre -= kind & _PRE > 0
+            self._count(kind, -1)
             if kind & _CELL and element.getnext() is not None:
                 self._buffer.append(" | ")
             elif kind & _LINK and element.text and not len(element):
                 self._linked.append(_WHITE.sub(" ", element.text).strip(_BLANK))
-        if kind & _BLOCK and not self._in_cell:
-            self._flush()
-        if not last and element.tail:
-            self._put(element.tail, element.getparent())
+        if kind & _BLOCK and not self._in_cell and not kind & _BREAK:
+            self.flush()
+        if not last and (tail := element.tail):
+            self._put(tail, element.getparent())
 
-    def _put(self, text: str | None, where: Any) -> None:
-        if not text:
-            return
+    def _count(self, kind: int, step: int) -> None:
+        self._in_cell += step * (kind & _CELL > 0)
+        self._in_link += step * (kind & _LINK > 0)
+        self._in_bold += step * (kind & _BOLD > 0)
+        self._in_pre += step * (kind & _PRE > 0)
+
+    def _put(self, text: str, where: Any) -> None:
         if self._in_pre:
             first, *rest = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
             self._add(first, where)
             for line in rest:
-                self._flush()
+                self.flush()
                 self._add(line, where)
-            return
-        text = _WHITE.sub(" ", text)
-        if self._filled and text[0] == " " and self._buffer[-1].endswith(" "):
-            text = text[1:]
-        self._add(text, where)
+        elif self._filled:
+            text = _WHITE.sub(" ", text)
+            if text[0] == " " and self._buffer[-1].endswith(" "):
+                text = text[1:]
+            self._add(text, where)
+        # before a line begins, only an indentation is worth keeping of blanks
+        elif text.strip() or "\u3000" in text or "\xa0" in text:
+            self._add(_WHITE.sub(" ", text), where)
 
     def _add(self, text: str, where: Any) -> None:
         if not self._filled:
@@ -273,22 +280,26 @@ class _Walk:
         self._buffer.append(text)
         size = len(text.strip(_BLANK))
         self._filled = self._filled or size > 0
-        self._links += size if self._in_link else 0
-        self._bold += size if self._in_bold else 0
+        if self._in_link:
+            self._links += size
+        if self._in_bold:
+            self._bold += size
 
-    def _flush(self) -> None:
-        raw = "".join(self._buffer)
-        text = raw.strip(_BLANK)
-        if text:
+    def flush(self) -> None:
+        if self._filled:
+            raw = "".join(self._buffer)
+            text = raw.strip(_BLANK)
             lead = raw[: len(raw) - len(raw.lstrip(_BLANK))]
             deep = lead.count("　") * 2 + lead.count("\xa0") + (lead.count(" ") if self._in_pre else 0)
             line = (INDENT if deep >= 2 else "") + text
             linked = tuple(self._linked)
             self.lines.append(Line(line, self._links, self._bold >= len(text), self._owner, linked))
-        self._linked.clear()
-        self._buffer.clear()
-        self._filled = False
-        self._links = self._bold = 0
+            self._filled = False
+            self._links = self._bold = 0
+        if self._buffer:
+            self._buffer.clear()
+        if self._linked:
+            self._linked.clear()
 
 
 def _is_data_cell(element: Any) -> bool:

@@ -147,17 +147,43 @@ class Words:
         fast = [one for one in found if _HAN_FIRST.match(one)]
         rest = [one for one in found if not _HAN_FIRST.match(one)]
         self._fast = re.compile("|".join(fast), re.MULTILINE) if fast else None
-        self._rest = re.compile("|".join(rest), re.IGNORECASE | re.MULTILINE) if rest else None
+        # the regex engine skips to any of some letters or to any of a set, but not to both at once
+        letters = dict.fromkeys(both for one in rest if not one.startswith("[") for both in _both_cases(one))
+        parts = ["|".join(letters), *(f"(?i:{one})" for one in rest if one.startswith("["))]
+        self._rest = tuple(re.compile(part, re.MULTILINE) for part in parts if part)
         self._starts = Starts([_literal(one) for one in fast])
+        self._by_head: dict[str, list[str]] = {}
+        for one in fast:
+            self._by_head.setdefault(_literal(one), []).append(one)
+        self._compiled: dict[str, re.Pattern[str] | None] = {}
 
     def search(self, text: str) -> bool:
         """Whether any of them stands in ``text``."""
-        return bool((self._fast and self._fast.search(text)) or (self._rest and self._rest.search(text)))
+        return bool(self._fast and self._fast.search(text)) or any(one.search(text) for one in self._rest)
 
     def starts(self, text: str) -> list[int]:
         """Where they begin in ``text``, in order."""
-        found = [at for at in self._starts.places(text) if self._fast and self._fast.match(text, at)]
-        return sorted(found + [m.start() for m in self._rest.finditer(text)]) if self._rest else found
+        found = []
+        for at in self._starts.places(text):
+            head = text[at : at + 2]
+            pattern = self._compiled[head] if head in self._compiled else self._beginning(head)
+            if pattern and pattern.match(text, at):
+                found.append(at)
+        return sorted([*found, *(m.start() for one in self._rest for m in one.finditer(text))])
+
+    def _beginning(self, head: str) -> re.Pattern[str] | None:
+        """The alternatives that can match where these two characters stand, compiled when first met."""
+        ones = [*self._by_head.get(head, ()), *self._by_head.get(head[:1], ())]
+        self._compiled[head] = re.compile("|".join(ones), re.MULTILINE) if ones else None
+        return self._compiled[head]
+
+
+def _both_cases(pattern: str) -> list[str]:
+    """A pattern without regard to case, whose first letter is spelt out."""
+    first = pattern[0]
+    if not first.isascii() or not first.isalpha():
+        return [f"{first}(?i:{pattern[1:]})" if first not in "(\\" else f"(?i:{pattern})"]
+    return [f"{one}(?i:{pattern[1:]})" for one in (first.lower(), first.upper())]
 
 
 def _literal(pattern: str) -> str:
