@@ -303,10 +303,12 @@ def _line_end(text: str, at: int) -> int:
 
 def linked(text: str, names: Iterable[str], brands: Sequence[str] = ()) -> list[Change]:
     """Links in the middle of a line that advertise; ``names`` are the texts of such links."""
+    named = sorted(names)
+    spoken = nags.spoken(named, brands)
     return [
         Change(m.start(), m.end(), "", "boilerplate.linked")
-        for name in sorted(names)
-        if nags.is_nag(name, "linked", brands) or _labelled().match(name)
+        for name in named
+        if (name in spoken and nags.is_nag(name, "linked", brands)) or _labelled().match(name)
         for m in re.finditer(re.escape(name), text)
     ]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
@@ -27,12 +27,19 @@ def han(text: str) -> int:
     """How many Han characters ``text`` holds (CJK unified ideographs and extension A)."""
     if len(text) < _SHORT:
         return len(_HAN.findall(text))
-    points = codes(text)
-    return int(
-        np.count_nonzero(
-            ((points >= 0x4E00) & (points <= 0x9FFF)) | ((points >= 0x3400) & (points <= 0x4DBF))
-        )
-    )
+    return int(np.count_nonzero(_is_han(codes(text))))
+
+
+def hans(texts: Sequence[str]) -> list[int]:
+    """How many Han characters each of the texts holds."""
+    ends = np.cumsum([0, *map(len, texts)])
+    counted = np.concatenate(([0], np.cumsum(_is_han(codes("".join(texts))))))
+    found: list[int] = np.diff(counted[ends]).tolist()
+    return found
+
+
+def _is_han(points: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    return ((points >= 0x4E00) & (points <= 0x9FFF)) | ((points >= 0x3400) & (points <= 0x4DBF))
 
 
 def table(characters: Iterable[str]) -> NDArray[np.bool_]:

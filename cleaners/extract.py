@@ -203,8 +203,8 @@ def _missed(lines: Sequence[Line], page: Sequence[Line], titles: tuple[str, ...]
         return 0.0
     chosen = {line.text.strip(_EDGE) for line in lines}
     missed = 0.0
-    for line in page[title + 1 :]:
-        if (value := _value(line)) >= _PROSE:
+    for line, value in zip(page[title + 1 :], _values(page[title + 1 :]), strict=True):
+        if value >= _PROSE:
             if line.text.strip(_EDGE) in chosen:
                 break
             missed += value
@@ -212,7 +212,7 @@ def _missed(lines: Sequence[Line], page: Sequence[Line], titles: tuple[str, ...]
 
 
 def _running(lines: Sequence[Line]) -> float:
-    return sum(_value(line) for line in lines)
+    return sum(_values(lines))
 
 
 # -- trafilatura --------------------------------------------------------------------------------
@@ -288,10 +288,11 @@ def _density(tree: Any, titles: tuple[str, ...], page: Sequence[Line]) -> list[L
     first = _title_line(lines, titles)
     after = _word("after")
     factor = 1.0
+    values = _values(lines)
     for k, line in enumerate(lines):
         if first is not None and k > first + 2 and after.fullmatch(line.text.strip(_EDGE)):
             factor = 0.15
-        value = _value(line) * (0.3 if first is not None and k < first else factor)
+        value = values[k] * (0.3 if first is not None and k < first else factor)
         element, depth = line.owner, 0
         while value > 0 and element is not None and depth < _DEEPEST:
             weight[element] = weight.get(element, 0.0) + value
@@ -352,14 +353,18 @@ def _title_line(lines: Sequence[Line], titles: tuple[str, ...]) -> int | None:
     return None
 
 
-def _value(line: Line) -> float:
-    """How much a line looks like running text: Chinese characters that are no links."""
+def _values(lines: Sequence[Line]) -> list[float]:
+    """How much each line looks like running text: Chinese characters that are no links."""
+    counts = chars.hans([line.text for line in lines])
+    return [_value(line, han) for line, han in zip(lines, counts, strict=True)]
+
+
+def _value(line: Line, han: int) -> float:
     size = len(line.text)
     if line.links * 2 > size or (size < 12 and not _SENTENCE.search(line.text)):
         return 0.0
-    count = chars.han(line.text)
     # a page in another language still has running text, so that the gate can name the language
-    return max(0.0, (count or len(_LETTER.findall(line.text)) / 8) - line.links)
+    return max(0.0, (han or len(_LETTER.findall(line.text)) / 8) - line.links)
 
 
 def _cut_furniture(body: Any) -> None:

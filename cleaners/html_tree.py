@@ -8,8 +8,9 @@ indentation is kept because it tells paragraphs from wrapped lines. Nothing is j
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from lxml import etree
@@ -99,11 +100,13 @@ def strip(tree: Any, *, labelled: bool = True) -> None:
         elif element.get("hidden") is not None or _HIDDEN.search(element.get("style") or ""):
             hidden.append(element)
     if hidden:
-        shown = text_size(tree)
+        # many sizes are counted in one pass, a few one by one
+        size = text_size if len(hidden) <= _FEW else text_sizes(tree)[0].__getitem__
+        shown = size(tree)
         for element in hidden:
             # some pages hide the whole article, or the rest of it, until a script shows it
-            whole = text_size(element) >= 0.5 * shown
-            if _goes_on(element, least=1 if whole else 3):
+            whole = size(element) >= 0.5 * shown
+            if size(element) >= _REST and _goes_on(element, size, least=1 if whole else 3):
                 element.set(REST, "1")
             elif not whole:
                 drop(element)
@@ -120,19 +123,28 @@ def _special(tree: Any, labelled: bool) -> list[Any]:
 _ATTRIBUTED = etree.XPath("//@class/.. | //@style/.. | //@hidden/..")
 
 
-def _goes_on(element: Any, least: int) -> bool:
+def _goes_on(element: Any, size: Callable[[Any], int], least: int) -> bool:
     """Whether hidden text is the rest of the article: much prose, behind ``least`` sentences that all see."""
-    parent, before = element.getparent(), element.getprevious()
-    if element.tag in INLINE or parent is None or before is None or text_size(element) < _REST:
+    parent = element.getparent()
+    if element.tag in INLINE or parent is None or element.getprevious() is None:
         return False
+    seen = stops = 0
+    for near in islice(element.itersiblings(preceding=True), _NEAR):
+        seen += size(near)
+    for near in (
+        *islice(element.itersiblings(preceding=True), _NEAR),
+        *islice(element.itersiblings(), _NEAR),
+    ):
+        stops += sum(len(_STOP.findall(text)) for text in near.itertext())
+        if stops >= least:
+            break
     prose = sum(len(_STOP.findall(text)) for text in element.itertext())
-    seen = sum(text_size(e) for e in before.itersiblings(preceding=True)) + text_size(before)
-    shown = sum(len(_STOP.findall(text)) for e in parent for text in e.itertext()) - prose
-    return prose >= 4 and shown >= least and seen >= _REST * least // 6
+    return prose >= 4 and stops >= least and seen >= _REST * least // 6
 
 
-# Characters of hidden text that may be the rest of an article.
-_REST = 200
+# Characters of hidden text that may be the rest of an article, and neighbours that are looked at.
+_REST, _NEAR = 200, 50
+_FEW = 50
 _STOP = re.compile("[。！？；]")
 
 

@@ -8,8 +8,10 @@ visitor, money, rights. The groups and their weights are in nags.toml; nothing i
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from fanwen.cleaners import rules
@@ -59,6 +61,19 @@ def places(text: str, names: Sequence[str] = ()) -> list[int]:
     known = {part for name in names for part in (name, _kind().sub("", name)) if len(part) >= 2}
     found += [m.start() for name in known for m in re.finditer(re.escape(name), text)]
     return sorted(found)
+
+
+def spoken(lines: Sequence[str], names: Sequence[str] = ()) -> set[str]:
+    """Those of many lines in which any word stands that a nag has, or a name of the site."""
+    whole = "\n".join(lines)
+    begins = list(accumulate((len(line) + 1 for line in lines), initial=0))
+    at = [*_positive().starts(whole), *places(whole, names)]
+    return {lines[bisect_right(begins, one) - 1] for one in at}
+
+
+@cache
+def _positive() -> Words:
+    return Words("|".join(row["pattern"] for row in rules.table("nags.toml")["word"] if row["weight"] > 0))
 
 
 def is_wrapped(line: str) -> bool:

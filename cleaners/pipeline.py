@@ -295,7 +295,7 @@ def _repair(
 
 
 def _both_scripts(lines: Sequence[str]) -> list[str]:
-    return [*lines, *(script.to_simplified(line) for line in lines)]
+    return [*lines, *script.to_simplified("\n".join(lines)).split("\n")] if lines else []
 
 
 def _emphasised(trace: Trace, reads: Sequence[_Read]) -> frozenset[str]:
