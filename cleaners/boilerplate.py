@@ -173,13 +173,15 @@ _PROSE_FROM = 20
 
 def _is_byline(line: str) -> bool:
     """Whether a line is made of two or more fields of a byline: 上传：某人 · 2022-10-24 · 3 次下载."""
-    if len(line) > 160:
+    # a field has a number or a colon
+    if len(line) > 160 or (not _DIGIT.search(line) and line.count(":") + line.count("：") < 2):
         return False
     rest, fields = _field().subn("", line)
     return fields >= 2 and len(_WORD.findall(rest)) <= 4 * fields
 
 
 _WORD = re.compile(r"[一-龥A-Za-z0-9]")
+_DIGIT = re.compile(r"\d")
 
 
 @cache

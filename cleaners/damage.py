@@ -108,7 +108,9 @@ def _markdown(text: str) -> list[Change]:
     changes = []
     if (m := _FRONT_MATTER.match(text)) is not None:
         changes.append(Change(m.start(), m.end(), "", "markup.front_matter"))
-    for pattern, after, rule in _MARKDOWN:
+    for sign, pattern, after, rule in _MARKDOWN:
+        if sign not in text:
+            continue
         changes += [Change(m.start(), m.end(), m.expand(after), rule) for m in pattern.finditer(text)]
     if "|" in text:
         for m in _TABLE_ROW.finditer(text):
@@ -119,9 +121,11 @@ def _markdown(text: str) -> list[Change]:
 
 
 _FRONT_MATTER = re.compile(r"\s*---[ ]*\n(?:[A-Za-z_-]{2,20}:[^\n]{0,300}\n){1,20}---[ ]*(?=\n)")
+# only where the sign in front stands in the text
 _MARKDOWN = (
-    (re.compile(r"<!--[^<>]{0,500}-->"), "", "markup.comment"),
+    ("<!--", re.compile(r"<!--[^<>]{0,500}-->"), "", "markup.comment"),
     (
+        "](",
         re.compile(
             r"!?\[(?:!\[[^\[\]\n]{0,80}\]\([^()\n]{0,300}\))\]\([^()\n]{0,300}\)|!\[[^\[\]\n]{0,80}\]\([^()\n]{0,300}\)"
         ),
@@ -129,13 +133,14 @@ _MARKDOWN = (
         "markup.image",
     ),
     (
+        "](",
         re.compile(r"(?<![!\]])\[([^\[\]\n]{1,60})\]\([^()\s]{0,200}[./#:][^()\s]{0,200}\)"),
         r"[\1]",
         "markup.link",
     ),
-    (re.compile(r"(?m)^([ 　]*)>[ 　]+(?=\S)"), r"\1", "markup.quote"),
-    (re.compile(r"(?m)^[ 　]*\*([^*\n]{2,60})\*[ 　]*$"), r"\1", "markup.emphasis"),
-    (re.compile(r"(?<=[㐀-鿿，。、；：])`{2,}|`{2,}(?=[㐀-鿿])"), "", "markup.tick"),
+    (">", re.compile(r"(?m)^([ 　]*)>[ 　]+(?=\S)"), r"\1", "markup.quote"),
+    ("*", re.compile(r"(?m)^[ 　]*\*([^*\n]{2,60})\*[ 　]*$"), r"\1", "markup.emphasis"),
+    ("`", re.compile(r"(?<=[㐀-鿿，。、；：])`{2,}|`{2,}(?=[㐀-鿿])"), "", "markup.tick"),
 )
 _TABLE_ROW = re.compile(r"(?m)^[ 　]*\|(.{1,400})\|[ 　]*$")
 

@@ -403,6 +403,8 @@ def _without_cards(lines: list[Line]) -> list[Line]:
         else:
             kept.append(lines[i])
             i += 1
+    if len(kept) == len(lines):
+        return lines
     return kept if 2 * _running(kept) >= _running(lines) else lines
 
 

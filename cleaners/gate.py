@@ -92,7 +92,7 @@ def _leads(text: str) -> str:
 @cache
 def _signals() -> tuple[tuple[re.Pattern[str], ...], ...]:
     return tuple(
-        tuple(re.compile(word) for word in row["words"]) for row in rules.table("gate.toml")["signals"]
+        tuple(rules.searchable(word) for word in row["words"]) for row in rules.table("gate.toml")["signals"]
     )
 
 
@@ -131,4 +131,4 @@ def _weights(title: str, text: str) -> list[tuple[str, float, str]]:
 @cache
 def _family(key: str) -> tuple[re.Pattern[str], ...]:
     rows = rules.table("gate.toml")[key]
-    return tuple(re.compile(rules.expand(row["pattern"]), re.IGNORECASE) for row in rows)
+    return tuple(rules.searchable(rules.expand(row["pattern"]), re.IGNORECASE) for row in rows)

@@ -106,7 +106,7 @@ def _with_followers(text: str, end: int) -> int:
 
 @cache
 def _pattern(key: str) -> re.Pattern[str]:
-    return re.compile(rules.expand(rules.table("intro.toml")[key]))
+    return rules.searchable(rules.expand(rules.table("intro.toml")[key]))
 
 
 @cache

@@ -102,7 +102,7 @@ class _Years:
 @cache
 def _years() -> _Years:
     row = rules.table("levels.toml")["year"]
-    return _Years(**{key: re.compile(row[key]) for key in ("text", "title", "opens", "since")})
+    return _Years(**{key: rules.searchable(row[key]) for key in ("text", "title", "opens", "since")})
 
 
 # -- levels ---------------------------------------------------------------------------------------
@@ -111,4 +111,4 @@ def _years() -> _Years:
 @cache
 def _levels() -> tuple[tuple[str, re.Pattern[str], re.Pattern[str]], ...]:
     rows = rules.table("levels.toml")["level"]
-    return tuple((row["name"], re.compile(row["title"]), re.compile(row["text"])) for row in rows)
+    return tuple((row["name"], rules.searchable(row["title"]), rules.searchable(row["text"])) for row in rows)

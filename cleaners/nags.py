@@ -65,6 +65,8 @@ def places(text: str, names: Sequence[str] = ()) -> list[int]:
 
 def spoken(lines: Sequence[str], names: Sequence[str] = ()) -> set[str]:
     """Those of many lines in which any word stands that a nag has, or a name of the site."""
+    if not lines:
+        return set()
     whole = "\n".join(lines)
     begins = list(accumulate((len(line) + 1 for line in lines), initial=0))
     at = [*_positive().starts(whole), *places(whole, names)]

@@ -59,7 +59,7 @@ def family(file: str, key: str) -> tuple[Rule, ...]:
     return tuple(
         Rule(
             f"{stem}.{row['name']}",
-            re.compile(expand(row["pattern"]), re.IGNORECASE),
+            searchable(expand(row["pattern"]), re.IGNORECASE),
             tuple(row.get("cues", ())),
             row.get("flag"),
             row.get("after", ""),
@@ -90,6 +90,19 @@ def expand(pattern: str) -> str:
     for key, members in table("lists.toml")["lists"].items():
         pattern = pattern.replace(f"<{key}>", "(?:" + "|".join(members) + ")")
     return pattern
+
+
+def searchable(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """The same pattern with its alternatives written out, where all of them then begin with a character:
+    the regex engine skips what is none of these characters."""
+    ones = [one for part in _alternatives(pattern) for one in _unfolded(part)]
+    if not _CAPTURES.search(pattern) and all(_CHARACTER_FIRST.match(one) for one in ones):
+        pattern = "|".join(ones)
+    return re.compile(pattern, flags)
+
+
+_CAPTURES = re.compile(r"(?<!\\)\((?!\?)|\(\?P<")
+_CHARACTER_FIRST = re.compile(r"[^\\\[\](){}.^$*+?|](?![?*{+])")
 
 
 class Starts:
