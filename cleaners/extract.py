@@ -23,7 +23,6 @@ from lxml import etree, html
 
 from fanwen.cleaners import chars, rules
 from fanwen.cleaners.html_tree import (
-    AD_LABELS,
     BAD_CHARS,
     INLINE,
     REST,
@@ -113,7 +112,7 @@ def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
     for selector in hints.remove:
         for element in _select(tree, selector):
             drop(element)
-    strip(tree, labelled=any(f">{label}<" in text for label in AD_LABELS))
+    strip(tree, text)
     known = _known(tree, hints)
     if known is not None:
         lines, extractor = known[1], "selector"
@@ -522,7 +521,7 @@ def _viewer_text(scripts: Sequence[str], tree: Any) -> list[Line]:
         if any(plain[:_PROSE] in other and len(other) > len(plain) for other in whole[:k] + whole[k + 1 :]):
             continue
         if "<" in value and (inner := parse(BAD_CHARS.sub("", value))) is not None:
-            strip(inner)
+            strip(inner, value)
             lines += lines_of(inner)
         else:
             lines += [Line(part, 0, False, tree) for part in value.splitlines() if part.strip()]

@@ -80,13 +80,13 @@ def parse(text: str) -> Any | None:
     return tree
 
 
-def strip(tree: Any, *, labelled: bool = True) -> None:
+def strip(tree: Any, source: str) -> None:
     """Take out what no reader sees, and text that only stands there against copying.
 
-    ``labelled``: an element may be nothing but a label of advertising; to look for these takes time.
+    ``source`` is what the tree was parsed from: what is not named there is not looked for.
     """
     hidden = []
-    for element in _special(tree, labelled):
+    for element in _special(tree, source):
         tag = element.tag
         if tag == "form" and len(element) and any(HAN.search(text) for text in element.itertext()):
             # a viewer may put its text into a form; the form itself stays, its controls go
@@ -112,15 +112,17 @@ def strip(tree: Any, *, labelled: bool = True) -> None:
                 drop(element)
 
 
-def _special(tree: Any, labelled: bool) -> list[Any]:
+def _special(tree: Any, source: str) -> list[Any]:
     """The elements that :func:`strip` has to look at: by their name, by their attributes, or as a label."""
     found = [*tree.iter(*_GONE, "form", "textarea"), *_ATTRIBUTED(tree)]
-    if labelled:
+    if any(word in source for word in ("jammer", "Jammer", "JAMMER")):
+        found += _CLASSED(tree)
+    if any(f">{label}<" in source for label in AD_LABELS):
         found += [element for element in tree.iter() if element.text in AD_LABELS and not len(element)]
     return [element for element in dict.fromkeys(found) if element is not tree]
 
 
-_ATTRIBUTED = etree.XPath("//@class/.. | //@style/.. | //@hidden/..")
+_ATTRIBUTED, _CLASSED = etree.XPath("//@style/.. | //@hidden/.."), etree.XPath("//@class/..")
 
 
 def _goes_on(element: Any, size: Callable[[Any], int], least: int) -> bool:
