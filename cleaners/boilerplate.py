@@ -103,13 +103,17 @@ def _line_rules(text: str, found: Sequence[tuple[int, int]], brands: Sequence[st
     begins = [begin for begin, _ in found]
     short = [k for k, (begin, end) in enumerate(found) if end - begin <= _LONGEST_LINE]
     for k in short:
-        if _JAMMER.fullmatch(text, *found[k]):
+        if text.count(" ", *found[k]) >= 4 and _JAMMER.fullmatch(text, *found[k]):
             taken[k] = "boilerplate.jammer"
     holders = _holders(text, begins)
     for rule in rules.family("boilerplate.toml", "line"):
         held = short if not rule.cues else _holding(holders, rule.cues, short)
         for k in held:
-            if k not in taken and _is_whole(rule, text, *found[k]):
+            if (
+                k not in taken
+                and rule.pattern.fullmatch(text, *found[k])
+                and _is_whole(rule, text[slice(*found[k])])
+            ):
                 taken[k] = rule.name
     for k in _holding(holders, rules.table("boilerplate.toml")["fields"]["cues"], short):
         if k not in taken and _is_byline(text[slice(*found[k])]):
@@ -142,19 +146,18 @@ def _add_spoken(
 
 def _spoken_rule(line: str, addressed: bool, brands: Sequence[str], begun: bool) -> str | None:
     """The rule that takes a line by what it says; ``begun``: whether a paragraph stands before it."""
-    if nags.is_ornament(line):
+    ornamented = not "一" <= line[0] <= "鿿"
+    if ornamented and nags.is_ornament(line):
         return "boilerplate.ornament"
-    if not (addressed or nags.is_wrapped(line)) or not nags.is_nag(line, "line", brands):
+    if not (addressed or (ornamented and nags.is_wrapped(line))) or not nags.is_nag(line, "line", brands):
         return None
     # filler may stand before what a site says on top, hardly between the paragraphs
     return None if begun and _prose_before(line) else "boilerplate.nag"
 
 
-def _is_whole(rule: rules.Rule, text: str, begin: int, end: int) -> bool:
-    """Whether a rule takes the whole line, not a paragraph in which the site speaks too."""
-    if not rule.pattern.fullmatch(text, begin, end):
-        return False
-    prose = _prose_before(text[begin:end])
+def _is_whole(rule: rules.Rule, line: str) -> bool:
+    """Whether a line that a rule matches is not a paragraph in which the site speaks too."""
+    prose = _prose_before(line)
     return not prose or rule.pattern.fullmatch(prose) is not None
 
 
@@ -173,8 +176,12 @@ _PROSE_FROM = 20
 
 def _is_byline(line: str) -> bool:
     """Whether a line is made of two or more fields of a byline: 上传：某人 · 2022-10-24 · 3 次下载."""
-    # a field has a number or a colon
-    if len(line) > 160 or (not _DIGIT.search(line) and line.count(":") + line.count("：") < 2):
+    # a field has a number or a colon, and no full stop
+    if (
+        len(line) > 160
+        or "。" in line
+        or (not _DIGIT.search(line) and line.count(":") + line.count("：") < 2)
+    ):
         return False
     rest, fields = _field().subn("", line)
     return fields >= 2 and len(_WORD.findall(rest)) <= 4 * fields

@@ -54,6 +54,11 @@ def among(points: NDArray[np.uint32], marked: NDArray[np.bool_]) -> NDArray[np.b
     return marked[np.minimum(points, _BMP)]
 
 
+def holds(text: str, marked: NDArray[np.bool_]) -> bool:
+    """Whether any character of ``text`` is in the set of ``marked``."""
+    return bool(among(codes(text), marked).any())
+
+
 def columns(text: str) -> NDArray[np.int64]:
     """Columns that the first 0, 1, 2 … characters of ``text`` fill in a fixed-width font: wide ones two."""
     width = 1 + among(codes(text), _wide()).astype(np.int64)

@@ -7,8 +7,12 @@ where the evidence is missing. What cannot be undone with certainty is only repo
 from __future__ import annotations
 
 import re
+from functools import cache
 
-from fanwen.cleaners import rules
+import numpy as np
+from numpy.typing import NDArray
+
+from fanwen.cleaners import chars, rules
 from fanwen.cleaners.script import is_traditional, simplified_of
 from fanwen.cleaners.trace import Change
 
@@ -65,12 +69,23 @@ _QUOTE = re.compile(r"(?<=[㐀-鿿，。、])['‘’]|['‘’](?=[㐀-鿿])")
 
 def invisible(text: str) -> list[Change]:
     """Characters that no reader sees are taken out, all kinds of blanks become spaces and line feeds."""
+    if not chars.holds(text, _odd()):
+        return []
     changes = [Change(m.start(), m.end(), "", "text.invisible") for m in _INVISIBLE.finditer(text)]
     for m in _BLANK.finditer(text):
         if m[0] != " ":
             after = "\n" if m[0][0] in "\r\u2028\u2029\x85" else " "
             changes.append(Change(m.start(), m.end(), after, "text.blank"))
     return changes
+
+
+@cache
+def _odd() -> NDArray[np.bool_]:
+    """The characters of both kinds, of which most texts have none; what lies beyond the basic plane may be one."""
+    plane = "".join(map(chr, range(0x10000)))
+    marked = chars.table(set("".join([*_INVISIBLE.findall(plane), *_BLANK.findall(plane)])) - {" ", "\n"})
+    marked[-1] = True
+    return marked
 
 
 def markup(text: str) -> list[Change]:

@@ -121,15 +121,17 @@ def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
         page = lines_of(tree)
         lines, extractor = _chosen(tree, titles, hints, scripts, page)
     texts = [line.text for line in lines]
-    shown = {line.text.strip(_EDGE) for line in lines}
-    strong = {line.text.strip(_EDGE) for line in page if line.strong and len(line.text) <= 80}
+    furniture = tuple(line.text.strip(_EDGE) for line in page)
+    strong = {
+        name for name, line in zip(furniture, page, strict=True) if line.strong and len(line.text) <= 80
+    }
+    shown = {text.strip(_EDGE) for text in texts} if strong else set()
     total = sum(len(line.text) for line in page)
     links = Links(
         page=sum(line.links for line in page) / total if total else 0.0,
         listed=sum(len(x.text) for x in lines if x.is_link) / max(1, sum(len(x.text) for x in lines)),
         lines=len(lines),
     )
-    furniture = tuple(line.text.strip(_EDGE) for line in page)
     linked = frozenset(name for line in lines for name in line.linked if len(name) + 2 < len(line.text))
     return Extracted("\n".join(texts), extractor, titles, frozenset(strong & shown), furniture, links, linked)
 
@@ -377,7 +379,8 @@ def _cut_furniture(body: Any) -> None:
         size = text_size(element)
         if size >= 0.25 * whole:
             continue
-        linked = sum(text_size(link) for link in ([element] if element.tag == "a" else element.iter("a")))
+        links = [element] if element.tag == "a" else element.iter("a")
+        linked = sum(text_size(link) if len(link) else len((link.text or "").strip()) for link in links)
         # a name on many neighbours is a paragraph's, however it sounds: generated names may say nav
         if linked * 2 < size and len(_twins(element)) >= 2:
             continue

@@ -116,16 +116,25 @@ def _weights(title: str, text: str) -> list[tuple[str, float, str]]:
         if m := rule.search(title):
             add(row["reason"], row["weight"], m[0])
     size = max(1.0, len(text) / 1000)
-    for row, rule in zip(rules.table("gate.toml")["text"], _family("text"), strict=True):
+    for row, patterns in zip(rules.table("gate.toml")["text"], _texts(), strict=True):
         if not any(cue in text for cue in row["cues"]):
             continue
-        found = [m[0] for m in rule.finditer(text[:20000])]
+        found = [m[0] for pattern in patterns for m in pattern.finditer(text[:20000])]
         if found:
             share = min(1.0, len(found) / min(size, 20.0) / row["per"])
             # one match in a short text is no evidence yet
             if len(found) >= 2:
                 add(row["reason"], row["weight"] * share, found[0].strip()[:40])
     return [(reason, weight, seen) for reason, (weight, seen) in sorted(sums.items())]
+
+
+@cache
+def _texts() -> tuple[tuple[re.Pattern[str], ...], ...]:
+    rows = rules.table("gate.toml")["text"]
+    return tuple(
+        tuple(rules.searchable(row[key], re.IGNORECASE) for key in ("pattern", "also") if key in row)
+        for row in rows
+    )
 
 
 @cache

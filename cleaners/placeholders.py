@@ -8,19 +8,20 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import chars, rules
 from fanwen.cleaners.types import Span
 
 
 def find(text: str) -> tuple[Span, ...]:
     """Spans of kind ``placeholder`` in the order of the text."""
-    if not _MAY.search(text):
+    if not chars.holds(text, _SIGNS) and not _WITHOUT_SIGN.search(text):
         return ()
     return tuple(Span("placeholder", m.start(), m.end()) for m in _pattern().finditer(text))
 
 
 # Without one of these there is no placeholder; most texts have none.
-_MAY = re.compile(r"[xX×╳✕*＊_＿○某\[【]|[(（](?:此处|请|在此)|[ 　]年")
+_SIGNS = chars.table("xX×╳✕*＊_＿○某[【")
+_WITHOUT_SIGN = re.compile(r"[(（ 　](?:此处|请|在此|年)")
 
 
 @cache

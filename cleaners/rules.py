@@ -110,7 +110,9 @@ class Starts:
     looked up for all of them at once."""
 
     def __init__(self, strings: Iterable[str]) -> None:
-        self._single = chars.table(one for one in strings if len(one) == 1)
+        strings = list(strings)
+        single = {one for one in strings if len(one) == 1}
+        self._single = chars.table(single) if single else None
         self._pair = np.zeros(_PAIRS, dtype=np.bool_)
         for one in strings:
             if len(one) > 1:
@@ -118,9 +120,13 @@ class Starts:
 
     def places(self, text: str) -> list[int]:
         points = chars.codes(text)
-        found = chars.among(points, self._single)
-        found[:-1] |= self._pair[_pair(points[:-1], points[1:])]
-        return [int(i) for i in np.flatnonzero(found)]
+        pairs = self._pair[_pair(points[:-1], points[1:])]
+        if self._single is not None:
+            single = chars.among(points, self._single)
+            single[:-1] |= pairs
+            pairs = single
+        found: list[int] = np.flatnonzero(pairs).tolist()
+        return found
 
 
 _PAIRS = 0x10000
