@@ -30,10 +30,16 @@ _STOP = re.compile(r"[。！？；!?;]")
 _PROSE = re.compile(r"[，。！？；,;!?]")
 
 
-def lines(text: str, brands: Sequence[str] = ()) -> list[Change]:
-    """Lines that belong to the page and not to the text, and the lists that follow them at the end."""
+def lines(text: str, brands: Sequence[str] = (), judged: str = "") -> list[Change]:
+    """Lines that belong to the page and not to the text, and the lists that follow them at the end.
+
+    ``judged`` is an earlier state of the text: what was a line of it and is still there is not judged again.
+    """
     found = spans(text)
-    taken = _line_rules(text, found, brands)
+    known = {judged[begin:end] for begin, end in spans(judged)}
+    fresh = [k for k, (b, e) in enumerate(found) if b < _HEAD_OF_TEXT or text[b:e] not in known]
+    some = "\n".join(text[slice(*found[k])] for k in fresh)
+    taken = {fresh[k]: rule for k, rule in _line_rules(some, spans(some), brands).items()}
     changes = [Change(*found[k], "", rule) for k, rule in sorted(taken.items())]
     return changes + _tail(text, found, taken) + _keywords(text, found, taken)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from fanwen.cleaners import rules
+from fanwen.cleaners import chars, rules
 from fanwen.cleaners.types import Claim, Claims
 
 # A longer line is running text, or a whole page in one line: what it claims cannot be told apart.
@@ -72,6 +72,9 @@ _NOISE = re.compile(
     r"[(（][a-zü]{0,4}[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜńňǹḿ][a-zü]{0,3}[)）]|[\u200b-\u200f\ufeff\u2060]"
 )
 
+# without one of these there is none
+_NOISY = chars.table("āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜńňǹḿ\u200b\u200c\u200d\u200e\u200f\ufeff\u2060")
+
 
 def _read(lines: Sequence[str]) -> list[_Line]:
     """The lines that may claim something, with where they stand."""
@@ -95,7 +98,8 @@ def _cues_by_line(lines: Sequence[str]) -> dict[int, set[str]]:
     """The words by which a rule or a byline is known, for every line that holds any or is damaged."""
     whole = "\n".join(lines)
     begins = list(accumulate((len(line) + 1 for line in lines), initial=0))
-    found: dict[int, set[str]] = {bisect_right(begins, m.start()) - 1: set() for m in _NOISE.finditer(whole)}
+    noise = _NOISE.finditer(whole) if chars.holds(whole, _NOISY) else ()
+    found: dict[int, set[str]] = {bisect_right(begins, m.start()) - 1: set() for m in noise}
     for at, cue in _cues().places(whole):
         found.setdefault(bisect_right(begins, at) - 1, set()).add(cue)
     return found

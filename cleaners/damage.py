@@ -81,7 +81,7 @@ def invisible(text: str) -> list[Change]:
 
 @cache
 def _odd() -> NDArray[np.bool_]:
-    """The characters of both kinds, of which most texts have none; what lies beyond the basic plane may be one."""
+    """The characters of both kinds, of which most texts have none; any beyond the basic plane may be one."""
     plane = "".join(map(chr, range(0x10000)))
     marked = chars.table(set("".join([*_INVISIBLE.findall(plane), *_BLANK.findall(plane)])) - {" ", "\n"})
     marked[-1] = True

@@ -169,12 +169,13 @@ def _chosen(
     """The lines of the first way of extraction that gives text, and its name."""
     if "@trafilatura" in hints.content and han(lines := _trafilatura(tree)):
         return lines, "trafilatura"
-    viewer = _viewer_text(scripts, tree)
     lines = _density(tree, titles, page)
-    if (found := han(lines)) < _FEW and han(viewer) > 3 * found:
-        return viewer, "viewer"
-    if viewer and (rest := _rest(lines, viewer)):
-        return [*lines, *rest], "viewer"
+    if (found := han(lines)) < _FEW or not _is_finished(lines):
+        viewer = _viewer_text(scripts, tree)
+        if found < _FEW and han(viewer) > 3 * found:
+            return viewer, "viewer"
+        if not _is_finished(lines) and (rest := _rest(lines, viewer)):
+            return [*lines, *rest], "viewer"
     if found < _FEW or _missed(lines, page, titles) >= _MUCH:
         second = _trafilatura(tree)
         enough = _running(second) > 1.5 * _running(lines) if found < _FEW else han(second) > 0
@@ -183,12 +184,15 @@ def _chosen(
     return lines, "density"
 
 
+def _is_finished(lines: Sequence[Line]) -> bool:
+    """Whether the last line of prose ends like one; where there is no prose, nothing breaks off."""
+    last = next((line.text for line in reversed(lines) if len(line.text) >= _PROSE), "。")
+    return _FINISHED.search(last.strip(_EDGE)) is not None
+
+
 def _rest(lines: Sequence[Line], viewer: Sequence[Line]) -> list[Line]:
     """What a viewer's script holds of a text that breaks off on the page."""
-    prose = [line.text.strip(_EDGE) for line in lines if len(line.text) >= _PROSE]
-    if not prose or _FINISHED.search(prose[-1]):
-        return []
-    shown = "".join(prose)
+    shown = "".join(line.text.strip(_EDGE) for line in lines if len(line.text) >= _PROSE)
     rest = [line for line in viewer if line.text.strip(_EDGE)[:_PROSE] not in shown]
     return rest if han(rest) >= _FEW else []
 
@@ -372,10 +376,17 @@ def _cut_furniture(body: Any) -> None:
     """Drop what is named as page furniture and holds only a little of the page's text."""
     part = _word("furniture")
     whole = max(1, text_size(body))
+    named: dict[str, bool] = {}  # many elements share a class
     for element in _NAMED(body):
         own = element.tag in _FURNITURE
-        if not own and not part.search(f"{element.get('class') or ''} {element.get('id') or ''}"):
-            continue
+        for name in () if own else filter(None, (element.get("class"), element.get("id"))):
+            if name not in named:
+                named[name] = part.search(name) is not None
+            if named[name]:
+                break
+        else:
+            if not own:
+                continue
         size = text_size(element)
         if size >= 0.25 * whole:
             continue

@@ -41,8 +41,8 @@ def line_marks(text: str, names: Titles) -> list[Mark]:
     for begin, end in spans(text):
         line = text[begin : min(end, begin + 160)]
         for rule in rules.family("headings.toml", "mark"):
-            mark = _line_mark(text, line, begin, end, rule, names)
-            if mark is not None:
+            m = rule.pattern.search(line, 0, 80)
+            if m and (mark := _line_mark(m, line, begin, end, rule, names)):
                 marks.append(mark)
                 break
         else:
@@ -60,10 +60,9 @@ def _bare(line: str, begin: int, end: int) -> list[Mark]:
     return [Mark(begin, end, number, None, "bare", False)] if number and number <= 60 else []
 
 
-def _line_mark(text: str, line: str, begin: int, end: int, rule: rules.Rule, names: Titles) -> Mark | None:
-    m = rule.pattern.search(line, 0, 80)
-    if m is None:
-        return None
+def _line_mark(
+    m: re.Match[str], line: str, begin: int, end: int, rule: rules.Rule, names: Titles
+) -> Mark | None:
     number = rules.numeral(unicodedata.normalize("NFKC", m["n"]))
     pre = line[: m.start()].strip(" 　【[#◆●★*《(（-—")
     if number is None or number == 0 or _SENTENCE.search(pre) or len(pre) > 50:

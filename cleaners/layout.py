@@ -310,7 +310,9 @@ def _indented(text: str, begin: int) -> bool:
     return lead.count("　") * 2 + lead.count(" ") >= 2
 
 
-def _line_width(text: str, found: list[tuple[int, int]], cells: bool) -> tuple[int | None, list[int], float]:
+def _line_width(
+    text: str, found: Sequence[tuple[int, int]], cells: bool
+) -> tuple[int | None, list[int], float]:
     """(width, width of each line, share of lines about as wide) in columns or, where digits were as wide as
     characters when the lines were broken, in characters."""
     indent = 4 if cells else 2
@@ -322,7 +324,7 @@ def _line_width(text: str, found: list[tuple[int, int]], cells: bool) -> tuple[i
     return width, widths, near
 
 
-def _text_width(text: str, found: list[tuple[int, int]], widths: list[int]) -> int | None:
+def _text_width(text: str, found: Sequence[tuple[int, int]], widths: list[int]) -> int | None:
     sizes = Counter(widths)
     usual = [w for w in widths if w >= 30]
     if len(usual) < 5:

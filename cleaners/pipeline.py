@@ -268,18 +268,17 @@ def _repair(
 ) -> None:
     """Junk lines and phrases, then layout; phrases again, because wraps had hidden some."""
 
-    def lines(text: str) -> list[Change]:
-        return boilerplate.lines(text, brands)
-
     def run(*stages: Callable[[str], list[Change]]) -> bool:
         return sum(trace.apply(stage(trace.text)) for stage in stages) > 0
 
-    run(damage.replaced_words, layout.furniture, layout.contents, boilerplate.walls, lines)
+    run(damage.replaced_words, layout.furniture, layout.contents, boilerplate.walls)
+    judged = trace.text
+    run(lambda text: boilerplate.lines(text, brands))
     unwrapped = run(layout.wrap_spaces, layout.unwrap)
     if unwrapped:
         run(boilerplate.walls)
     if run(lambda text: boilerplate.phrases(text, brands)) or unwrapped:
-        run(lines)
+        run(lambda text: boilerplate.lines(text, brands, judged))
     run(
         lambda text: boilerplate.linked(text, anchors, brands),
         lambda text: layout.page_joins(text, emphasised),

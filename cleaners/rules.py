@@ -163,7 +163,7 @@ class Words:
 
     def __init__(self, pattern: str) -> None:
         found = [one for part in _alternatives(expand(pattern)) for one in _unfolded(part)]
-        fast = [one for one in found if _HAN_FIRST.match(one)]
+        fast = [one[0] + two for one in found if _HAN_FIRST.match(one) for two in _unfolded(one[1:])]
         rest = [one for one in found if not _HAN_FIRST.match(one)]
         self._fast = re.compile("|".join(fast), re.MULTILINE) if fast else None
         # the regex engine skips to any of some letters or to any of a set, but not to both at once
