@@ -87,7 +87,7 @@ def _read(lines: Sequence[str]) -> list[_Line]:
     for k in sorted(edges | cues.keys()):
         line = lines[k]
         if line and len(line) <= _LONGEST:
-            plain, at = _without_noise(line)
+            plain, at = _without_noise(line) if k in cues else (line, range(len(line) + 1))
             held = cues.get(k, set()) if plain is line else _cues_by_line([plain]).get(0, set())
             head, foot = k < min(first, _HEAD), k > last and k >= len(lines) - _FOOT
             read.append(_Line(line, plain, at, head, foot, _is_byline(plain), frozenset(held)))

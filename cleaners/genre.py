@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from fanwen.cleaners import rules
 from fanwen.cleaners.level import level_of, year_of
@@ -54,6 +54,7 @@ def classify(
 _JOINED = re.compile("[和及与暨]|以及")
 
 
+@lru_cache(maxsize=256)
 def by_title(title: str) -> tuple[str, str] | None:
     """The genre word that ends latest in a title; a longer one beats the one inside it."""
     if label := re.match(r"[^【]{0,8}【([^【】]{2,6})】", title):

@@ -17,8 +17,10 @@ _PROFILES = ("zh-cn", "zh-tw", "en", "vi", "fr", "de", "es", "ja", "ko", "id")
 
 def detect(text: str) -> str:
     """BCP 47 code (``zh``, ``en``, ``ja`` …), ``und`` where there is nothing to judge by."""
-    han, kana = chars.han(text), len(_KANA.findall(text))
-    hangul, latin = len(_HANGUL.findall(text)), len(_LATIN.findall(text))
+    han = chars.han(text)
+    if han >= 0.85 * len(text) > 4:  # whatever the rest is
+        return "zh"
+    kana, hangul, latin = (len(script.findall(text)) for script in (_KANA, _HANGUL, _LATIN))
     # a letter of a word says less than a character
     letters = han + kana + hangul + latin / 4
     if letters < 5:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 
@@ -28,6 +28,7 @@ _INLINE_PAGER = re.compile(
     r"(?<=[㐀-鿿，、,。；]) ?[-—–] ?\d{1,3} ?[-—–] ?(?=[㐀-鿿])"
     r"| ?第 ?\d{1,4} ?页[ ,，/、]{0,3}[(（]?共 ?\d{1,4} ?页[)）]? ?"
 )
+_DASHED = re.compile(r"[-—–] ?\d")
 _HEAD = re.compile(
     r"(?:[一二三四五六七八九十]{1,3}[、.．]|[(（][一二三四五六七八九十\d]{1,3}[)）]|\d{1,2}[、.．](?!\d)|[①-⑳]|"
     r"第[一二三四五六七八九十\d]{1,3}[章节条篇部]|[一二三四五六七八九十]{1,2}(?:是|要|:|：)|篇[一二三四五六七八九十\d(（]|"
@@ -53,9 +54,10 @@ def furniture(text: str) -> list[Change]:
     lines = text.split("\n")
     starts = _starts(lines)
     breaks = _page_breaks(lines)
+    may = "页" in text or _DASHED.search(text)
     changes = [
         Change(m.start(), m.end(), "", "layout.page_number")
-        for m in _INLINE_PAGER.finditer(text)
+        for m in (_INLINE_PAGER.finditer(text) if may else ())
         if "\n" not in (text[m.start() - 1 : m.start()] or "\n")
         or "\n" not in (text[m.end() : m.end() + 1] or "\n")
     ]
@@ -305,6 +307,8 @@ def _continues(
 
 
 def _indented(text: str, begin: int) -> bool:
+    if begin == 0 or text[begin - 1] == "\n":
+        return False
     at = text.rfind("\n", 0, begin) + 1
     lead = text[at:begin]
     return lead.count("　") * 2 + lead.count(" ") >= 2
@@ -347,6 +351,7 @@ def _text_width(text: str, found: Sequence[tuple[int, int]], widths: list[int]) 
 # -- contents, stutter ---------------------------------------------------------------------------
 
 _LEADER = re.compile(r"(?:[.．·‥…]{4,}|(?:[.．·…] ){3,})[ 　]*[(（]?[0-9IVXivx]{1,4}[)）]?")
+_LED = re.compile(r"[.．·‥…](?:[.．·‥…]{3}| [.．·…] [.．·…] )")  # no leader is without this
 _CONTENTS = re.compile(r"[#【\[ 　]*(?:目[ 　]*[录錄次]|CONTENTS|Contents)[】\] 　:：]*")
 _CONTENTS_WORD = re.compile(r"目[ 　]*[录錄次](?=[ 　]*(?:[第一1(（]|$))|CONTENTS|Contents")
 _STUTTER = re.compile(
@@ -356,9 +361,11 @@ _STUTTER = re.compile(
 
 def contents(text: str) -> list[Change]:
     """A table of contents with leaders to its page numbers, on lines of its own or in the middle of one."""
-    changes = []
+    changes: list[Change] = []
     above: tuple[int, int] | None = None
     entries = 0
+    if not _LED.search(text):
+        return changes
     for begin, end in spans(text):
         led = list(_LEADER.finditer(text, begin, end))
         if end - begin > _FLAT and len(led) >= 2:
@@ -449,6 +456,8 @@ _PAGER = re.compile(
 
 def pages_declared(text: str) -> int:
     """How many pages the viewer says there are; 0 where it says nothing."""
+    if "页" not in text and "/" not in text and "／" not in text:
+        return 0
     m = _PAGER.search(text)
     return int(next(g for g in m.groups() if g)) if m else 0
 
@@ -465,7 +474,7 @@ def glued_numbers(text: str, pages: int = 0) -> list[Change]:
     strong: list[re.Match[str]] = []
     weak: list[re.Match[str]] = []
     heading = _heading_end()
-    for m in _GLUED.finditer(text):
+    for m in _around_digits(_GLUED, text, " "):
         if heading.search(text, max(0, m.start() - 8), m.start()):
             continue
         own = text[m.end()] in meant or text[m.start() - 1] in before
@@ -478,6 +487,17 @@ def glued_numbers(text: str, pages: int = 0) -> list[Change]:
     if pages < 2 or len(ones) != 1 or not 300 <= ones[0].start() <= 1600:
         return []
     return [Change(ones[0].start(), ones[0].end(), "", "layout.glued_number")]
+
+
+def _around_digits(pattern: re.Pattern[str], text: str, before: str) -> Iterator[re.Match[str]]:
+    """The matches of a pattern that begins with a number, or with one of ``before`` and a number."""
+    for digits in _DIGITS.finditer(text):
+        at = digits.start()
+        if at and (m := pattern.match(text, at - (text[at - 1] in before))):
+            yield m
+
+
+_DIGITS = re.compile(r"\d+")
 
 
 def _chain(found: list[re.Match[str]]) -> list[re.Match[str]]:
@@ -531,7 +551,7 @@ def chunk_numbers(text: str) -> list[Change]:
     Evidence: 2、 3、 4、 … in order, each inside a sentence, at least two, in even distance.
     """
     chain: list[re.Match[str]] = []
-    for m in _CHUNK.finditer(text):
+    for m in _around_digits(_CHUNK, text, "\n "):
         if int(m[1]) == len(chain) + 2:
             chain.append(m)
     if len(chain) < 2:
@@ -663,13 +683,18 @@ def finish(text: str) -> list[Change]:
         after = "\n" if k else ""
         if text[at:begin] != after:
             changes.append(Change(at, begin, after, "text.blank"))
-        for m in re.finditer(r" \| |[ 　]{2,}|　|\f", text[begin:end]):
+        line = text[begin:end]
+        blank = " " in line or "　" in line or "\f" in line
+        for m in _BLANKS.finditer(line) if blank else ():
             rule = "layout.cell" if "|" in m[0] else "text.blank"
             changes.append(Change(begin + m.start(), begin + m.end(), " ", rule))
         at = end
     if at < len(text):
         changes.append(Change(at, len(text), "", "text.blank"))
     return changes
+
+
+_BLANKS = re.compile(r" \| |[ 　]{2,}|　|\f")
 
 
 def is_head_line(line: str) -> bool:

@@ -167,6 +167,8 @@ def _read(page: Page, hints: ExtractHints) -> _Read:
 def _join(texts: Sequence[str]) -> str:
     """Joins the pages of a paginated article; a page that starts in mid-sentence joins without a break."""
     whole = ""
+    if len(texts) == 1:
+        return texts[0].strip("\n")
     for text in texts:
         text = text.strip("\n")
         last = whole.rstrip()[-1:]

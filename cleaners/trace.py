@@ -78,6 +78,7 @@ class Trace:
         self._place = array("i", range(len(original) + 1))
         self._converted: dict[int, str] = {}
         self._rules: list[tuple[int, str]] = []
+        self._sorted: list[tuple[int, str]] = []
         self._expected: NDArray[np.uint32] | None = None
         self.steps: list[list[Change]] = []  # what was applied, each of the text as it was then
 
@@ -139,7 +140,7 @@ class Trace:
         """
         first, last = self.source(begin, end)
         original = self.original[first:last]
-        rules = sorted(self._rules)
+        rules = self._in_order()
         starts = [at for at, _ in rules]
         edits: list[Edit] = []
         run_before, run_after, run_at = "", "", first
@@ -175,6 +176,11 @@ class Trace:
         if run_before or run_after:
             edits.append(_edit(rules, starts, first, run_at, run_before, run_after))
         return original, tuple(edits)
+
+    def _in_order(self) -> list[tuple[int, str]]:
+        if len(self._sorted) != len(self._rules):
+            self._sorted = sorted(self._rules)
+        return self._sorted
 
     def _unlike(self, begin: int, end: int, first: int, last: int) -> list[int]:
         """The characters of ``text[begin:end]`` that do not just follow the one before as in the original."""
