@@ -92,6 +92,7 @@ def _lexicon() -> _Lexicon:
     doubles = "".join(sorted({name[0] for name in compound}))
     seconds = "".join(sorted({name[1] for name in compound}))
     surname = f"(?:(?=[{doubles}]){double}|[{single}])"
+    tails = "|".join(f"(?<={name[0]}){name[1]}" for name in sorted(compound))
     alone = words("context", "alone")
     firsts = "".join(sorted({title[0] for title in alone}))  # most positions fail on one character
     given = f"[{''.join(sorted(listed - never))}]"
@@ -140,9 +141,12 @@ def _lexicon() -> _Lexicon:
         label=re.compile(
             f"[:：][ 　\t]{{0,8}}(?=[{single}{doubles}{''.join(sorted({p[0] for p in parts}))}])"
         ),
-        alone=re.compile(f"(?<!〔)({surname})(?:(?=[{firsts}]){rules.any_of(alone)})(?![期远短效途假])"),
+        alone=re.compile(
+            f"([{single}{doubles}](?<!〔.)(?:(?=[{seconds}])(?:{tails})|(?<=[{single}])))"
+            f"(?=[{firsts}]){rules.any_of(alone)}(?![期远短效途假])"
+        ),
         parts=parts,
-        part=re.compile(part),
+        part=rules.searchable(part),
         doubled=re.compile(f"([{''.join(sorted(words('given', 'doubled')))}])\\1(?!\\1|[地的])"),
         foreign=re.compile(
             f"(?:[{_HAN}]{{2,5}}·)?{part}(?:·?{part}|·[{_HAN}]{{2,6}}?(?![{_HAN}]))*|{part}·[{_HAN}]{{2,5}}"
