@@ -34,6 +34,8 @@ from fanwen.cleaners.types import ExtractHints, Page
 # lower bounds in bytes; real pages of sample essays lie between 30 and 230 kB
 SIZES = (("below 30 kB", 0), ("30-60 kB", 30_000), ("60-100 kB", 60_000), ("100 kB and more", 100_000))
 LARGE = "30 kB and more"
+# the share of text above which a page is a compilation in little furniture
+SINGLE = 0.2
 SITES = ("unknown", "known")
 Report = dict[str, Any]
 
@@ -79,13 +81,21 @@ def from_folder(folder: Path, hints: ExtractHints | None) -> list[Sample]:
 
 
 def grouped(samples: Sequence[Sample]) -> Iterator[tuple[str, list[Sample]]]:
-    """The samples by size, at last all that are no small ones."""
+    """The samples by size, then all that are no small ones, by how much of them is text and together."""
     bounds = [*(bound for _, bound in SIZES), 1 << 40]
     for (name, low), high in zip(SIZES, bounds[1:], strict=True):
         if group := [s for s in samples if low <= len(s.page.body) < high]:
             yield name, group
-    if large := [s for s in samples if len(s.page.body) >= SIZES[1][1]]:
-        yield LARGE, large
+    large = [s for s in samples if len(s.page.body) >= SIZES[1][1]]
+    single = [s for s in large if _text_bytes(s) < SINGLE * len(s.page.body)]
+    many = [s for s in large if s not in single]
+    for name, group in (
+        (f"{LARGE}, mostly furniture", single),
+        (f"{LARGE}, much text", many),
+        (LARGE, large),
+    ):
+        if group and (name == LARGE or len(group) < len(large)):
+            yield name, group
 
 
 # -- measuring ------------------------------------------------------------------------------------

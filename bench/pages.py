@@ -1,6 +1,7 @@
 """Pages for the benches: generated sample essays in the furniture of three kinds of sites.
 
-In goes a seed, out come pages of 5, 30–60 and 100–230 kB with what a site file would know about them.
+In goes a seed, out come pages of 5, 30–60 and 100–230 kB with what a site file would know about them: single
+essays in much furniture, compilations and long texts in less.
 The texts are nonsense with the grammar, punctuation and figures of sample essays. As on real sites most of a
 page is menus, lists of other pages, advertising and scripts; pages of one size differ in how much text they
 hold, because the cost of cleaning grows with the text and that of parsing with the page.
@@ -24,8 +25,12 @@ _DATA: dict[str, Any] = tomllib.loads(Path(__file__).with_suffix(".toml").read_t
 _NUMERALS = "一二三四五六七八九十"
 # how often the blocks that fill a page occur beside each other
 _BLOCKS = {"item": 8, "plain": 6, "menu": 5, "lead": 2, "advert": 2, "script": 3}
-# (kB of the page, share of them that is text): short essays, compilations, long ones
-SIZES = ((5, 0.5), (5, 0.35), (31, 0.3), (40, 0.5), (55, 0.2), (105, 0.4), (150, 0.15), (225, 0.3))
+# (kB of the page, share of them that is text): short essays, single essays, compilations, long ones
+SIZES = (
+    *((5, 0.5), (5, 0.35)),
+    *((35, 0.12), (60, 0.08), (120, 0.05)),
+    *((31, 0.3), (40, 0.5), (55, 0.2), (105, 0.4), (150, 0.15), (225, 0.3)),
+)
 
 
 @dataclass(frozen=True, slots=True)
