@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import compress, islice
 from typing import Any
 
 from lxml import etree, html
@@ -288,16 +288,25 @@ def _density(tree: Any, titles: tuple[str, ...], page: Sequence[Line]) -> list[L
     body = tree.find("body")
     body = tree if body is None else body
     _cut_furniture(body)
-    lines = [line for line in page if _is_below(line.owner, body)]
+    kept = [_is_below(line.owner, body) for line in page]
+    lines = list(compress(page, kept))
     weight: dict[Any, float] = {}
     first = _title_line(lines, titles)
-    after = _word("after")
-    factor = 1.0
-    values = _values(lines)
-    for k, line in enumerate(lines):
-        if first is not None and k > first + 2 and after.fullmatch(line.text.strip(_EDGE)):
-            factor = 0.15
-        value = values[k] * (0.3 if first is not None and k < first else factor)
+    k, factor = 0, 1.0
+    running = 0.0
+    other = len(lines)  # where the page begins to name other articles
+    values = iter(_values(lines))
+    for line, stays in zip(page, kept, strict=True):
+        # a heading of what was cut off says so too, once there was something before it
+        begun = first is not None and (k > first + 2 if stays else running >= _FEW)
+        if begun and _word("after").fullmatch(line.text.strip(_EDGE)):
+            factor, other = 0.15, min(other, k)
+        if not stays:
+            continue
+        raw = next(values)
+        running += raw if first is not None and k > first else 0.0
+        value = raw * (0.3 if first is not None and k < first else factor)
+        k += 1
         element, depth = line.owner, 0
         while value > 0 and element is not None and depth < _DEEPEST:
             weight[element] = weight.get(element, 0.0) + value
@@ -313,7 +322,9 @@ def _density(tree: Any, titles: tuple[str, ...], page: Sequence[Line]) -> list[L
         if child.get(REST):
             break  # what goes on here began in the lines above
         node = child
-    return _without_lists([line for line in lines if _is_below(line.owner, node)])
+    chosen = [line for line in lines[:other] if _is_below(line.owner, node)]
+    behind = [line for line in lines[other:] if _is_below(line.owner, node)]
+    return _without_lists([*chosen, *_without_cards(behind, least=0.0)])
 
 
 def _is_below(element: Any, root: Any) -> bool:
@@ -402,9 +413,10 @@ def _cut_furniture(body: Any) -> None:
 _NAMED = etree.XPath("descendant::*[@class or @id or self::nav or self::footer or self::aside]")
 
 
-def _without_cards(lines: list[Line]) -> list[Line]:
+def _without_cards(lines: list[Line], least: float = 0.5) -> list[Line]:
     """Without the beginnings of other articles: three or more times a line that is a link, and below it one
-    or two short lines that are none. A page that holds little else keeps them: the gate judges it."""
+    or two short lines that are none. A page that holds little else keeps them (``least`` is how much has to
+    be left): the gate judges it."""
     kept: list[Line] = []
     i = 0
     while i < len(lines):
@@ -418,7 +430,7 @@ def _without_cards(lines: list[Line]) -> list[Line]:
             i += 1
     if len(kept) == len(lines):
         return lines
-    return kept if 2 * _running(kept) >= _running(lines) else lines
+    return kept if _running(kept) >= least * _running(lines) else lines
 
 
 def _card_end(lines: Sequence[Line], at: int) -> int | None:
