@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
@@ -55,12 +55,16 @@ def read_claims(lines: Sequence[str]) -> Claims:
     ``lines`` are the page's in their order, the article among them, or the first of a text that has no page.
     """
     read = _read(lines)
+    holding: dict[str, list[int]] = {}
+    for k, line in enumerate(read):
+        for cue in line.cues:
+            holding.setdefault(cue, []).append(k)
     return Claims(
-        published=_first("published", read),
-        author=_first("author", read),
-        source=_first("source", read),
-        rights=_first("rights", read),
-        category=_trail(read) or _first("category", read),
+        published=_first("published", read, holding),
+        author=_first("author", read, holding),
+        source=_first("source", read, holding),
+        rights=_first("rights", read, holding),
+        category=_trail(read) or _first("category", read, holding),
     )
 
 
@@ -157,11 +161,12 @@ def _bylines() -> _Bylines:
 # -- rules ----------------------------------------------------------------------------------------
 
 
-def _first(kind: str, lines: Sequence[_Line]) -> Claim | None:
-    """What the first rule that fits anywhere finds first."""
+def _first(kind: str, lines: Sequence[_Line], holding: Mapping[str, Sequence[int]]) -> Claim | None:
+    """What the first rule that fits anywhere finds first; ``holding`` are the lines that hold each cue."""
     for rule in _rules(kind):
-        for line in lines:
-            if (rule.cues and rule.cues.isdisjoint(line.cues)) or not _stands(rule, line):
+        held = {k for cue in rule.cues for k in holding.get(cue, ())} if rule.cues else range(len(lines))
+        for line in (lines[k] for k in sorted(held)):
+            if not _stands(rule, line):
                 continue
             m = rule.pattern.search(line.plain)
             claim = _claim(line, *m.span("value")) if m else None

@@ -244,7 +244,7 @@ class _Walk:
             if kind & _BREAK:
                 self.flush()
                 return
-            if kind & _BLOCK and not self._in_cell:
+            if kind & _BLOCK and self._buffer and not self._in_cell:
                 self.flush()
             if kind & _OTHER:
                 self._count(kind, 1)
@@ -261,7 +261,7 @@ class _Walk:
                 self._buffer.append(" | ")
             elif kind & _LINK and element.text and not len(element):
                 self._linked.append(_WHITE.sub(" ", element.text).strip(_BLANK))
-        if kind & _BLOCK and not self._in_cell and not kind & _BREAK:
+        if kind & _BLOCK and self._buffer and not self._in_cell and not kind & _BREAK:
             self.flush()
         if not last and (tail := element.tail):
             self._put(tail, element.getparent())
@@ -279,19 +279,20 @@ class _Walk:
             for line in rest:
                 self.flush()
                 self._add(line, where)
-        elif self._filled:
-            text = _WHITE.sub(" ", text)
-            if text[0] == " " and self._buffer[-1].endswith(" "):
+        # before a line begins, only an indentation is worth keeping of blanks
+        elif self._filled or text.strip() or "\u3000" in text or "\xa0" in text:
+            if "\n" in text or "  " in text or "\t" in text or "\r" in text:
+                text = _WHITE.sub(" ", text)
+            if self._filled and text[0] == " " and self._buffer[-1].endswith(" "):
                 text = text[1:]
             self._add(text, where)
-        # before a line begins, only an indentation is worth keeping of blanks
-        elif text.strip() or "\u3000" in text or "\xa0" in text:
-            self._add(_WHITE.sub(" ", text), where)
 
     def _add(self, text: str, where: Any) -> None:
+        self._buffer.append(text)
+        if self._filled and not self._in_link and not self._in_bold:
+            return
         if not self._filled:
             self._owner = where
-        self._buffer.append(text)
         size = len(text.strip(_BLANK))
         self._filled = self._filled or size > 0
         if self._in_link:
