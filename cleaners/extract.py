@@ -520,12 +520,18 @@ _STRING = re.compile(r'"((?:[^"\\]|\\.){40,})"', re.DOTALL)
 
 
 def _scripts(tree: Any) -> list[str]:
-    """The sources of the page's scripts that are long enough to hold a text."""
+    """The sources of the page's scripts that may hold a text: in characters, or as \\u4e2d."""
     return [
-        script.text
+        source
         for script in tree.iter("script")
-        if len(script.text or "") >= 200 and "ld+json" not in (script.get("type") or "")
+        if len(source := script.text or "") >= 200
+        and "ld+json" not in (script.get("type") or "")
+        and ("\\u" in source or chars.han(source) >= _FEW_HAN)
     ]
+
+
+# no string that counts as prose holds fewer
+_FEW_HAN = 20
 
 
 def _viewer_text(scripts: Sequence[str], tree: Any) -> list[Line]:
