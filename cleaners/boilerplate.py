@@ -19,6 +19,8 @@ from fanwen.cleaners.trace import Change
 
 _LONGEST_LINE = 400
 _HEAD_OF_TEXT = 900
+# characters of a text in which glued fields of a byline are looked for
+_BYLINES = 320
 _JAMMER = re.compile(r"(?=.{0,60}\d)(?:[!-~]{1,3} +){4,}[!-~]{1,4}")
 _BRACKETED = re.compile(
     r"[-—=~]{3,}[^-—=~\n]{4,40}[-—=~]{3,}|【[^【】\n]{6,60}】|〖[^〖〗\n]{6,60}〗|「[^「」\n]{6,60}」|（[^（）\n]{6,60}）|\([^()\n]{6,60}\)|\[[^\[\]\n]{6,60}\]"
@@ -257,7 +259,7 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
         Change(
             m.start(), m.end(), "\n" if text[m.start() - 1 : m.start()].strip() else "", "boilerplate.fields"
         )
-        for m in _fields().finditer(text[:_HEAD_OF_TEXT])
+        for m in _fields().finditer(text[:_BYLINES])
         if m.start() < 200
     ]
     places = nags.places(text, brands)
