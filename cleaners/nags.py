@@ -99,9 +99,10 @@ def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
     addressed = addressed or kind == "linked"  # what is a link speaks to the visitor
     if not addressed and not _addressed().search(line):
         return False
+    # the names of texts say nothing about who speaks: 《……教师工作总结》
+    plain = _title_like().sub("", line) if "《" in line or _genre().search(line) else line
     for row, words in _words():
-        # the names of texts say nothing about who speaks: 《……教师工作总结》
-        if words.search(line if row["weight"] > 0 else _title_like().sub("", line)):
+        if words.search(line if row["weight"] > 0 else plain):
             score += row["weight"]
             addressed = addressed or row.get("addressed", False)
     if _ITEM.match(line) and len(line) >= 30:
@@ -113,6 +114,11 @@ def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
 def _is_slogan(inner: str) -> bool:
     """Whether what stands between ornaments may be a slogan: no heading, no number, no 题记."""
     return len(inner) >= 6 and re.search(rf"\d|{rules.genre_word()}[)）》]?$|[。；]", inner) is None
+
+
+@cache
+def _genre() -> re.Pattern[str]:
+    return rules.searchable(rules.genre_word())
 
 
 @cache

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 
 from fanwen.cleaners import names, rules
@@ -47,18 +47,29 @@ def spans(text: str, own: tuple[Span, ...] | None = None) -> tuple[Span, ...]:
 def _numbers(text: str) -> Iterable[Span]:
     """Everything but names, the kinds that are surest first."""
     plain = text.translate(_WIDE) if _HAS_WIDE.search(text) else text
-    digits = bool(_DIGITS.search(plain))
+    digits = list(_lines_of_digits(plain))
     for rule in rules.family("privacy.toml", "kind"):
         kind = rule.name.removeprefix("privacy.").partition(".")[0]
-        if (not digits and kind in _OF_DIGITS) or not rule.may_match(plain):
+        if not rule.may_match(plain):
             continue
         check = _CHECKS.get(kind)
-        for m in rule.pattern.finditer(plain):
+        places = digits if kind in _OF_DIGITS else [(0, len(plain))]
+        for m in (m for place in places for m in rule.pattern.finditer(plain, *place)):
             begin, end = m.span("value") if "value" in m.groupdict() and m["value"] else m.span()
             if kind == "address":
                 begin = _address_begin(plain, begin)
             if begin < end and (not check or check(plain, begin, end)):
                 yield Span(kind, begin, end)
+
+
+def _lines_of_digits(text: str) -> Iterator[tuple[int, int]]:
+    """Begin and end of every line with digits enough for a number."""
+    end = -1
+    for m in _DIGITS.finditer(text):
+        if m.start() > end:
+            end = text.find("\n", m.end())
+            end = len(text) if end < 0 else end
+            yield text.rfind("\n", 0, m.start()) + 1, end
 
 
 # -- what a pattern cannot say ---------------------------------------------------------------------
