@@ -29,6 +29,7 @@ from fanwen.cleaners.html_tree import (
     Line,
     drop,
     han,
+    is_seen,
     lines_of,
     parse,
     strip,
@@ -112,12 +113,12 @@ def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
     for selector in hints.remove:
         for element in _select(tree, selector):
             drop(element)
-    strip(tree, text)
-    known = _known(tree, hints)
+    known = _known(tree, hints, text)
     if known is not None:
         lines, extractor = known[1], "selector"
-        page = _beside(known[0], lines)
+        page = _beside(known[0], lines, text)
     else:
+        strip(tree, text)
         page = lines_of(tree)
         lines, extractor = _chosen(tree, titles, hints, scripts, page)
     texts = [line.text for line in lines]
@@ -136,19 +137,21 @@ def extract_html(text: str, hints: ExtractHints = NO_HINTS) -> Extracted:
     return Extracted("\n".join(texts), extractor, titles, frozenset(strong & shown), furniture, links, linked)
 
 
-def _known(tree: Any, hints: ExtractHints) -> tuple[list[Any], list[Line]] | None:
+def _known(tree: Any, hints: ExtractHints, source: str) -> tuple[list[Any], list[Line]] | None:
     """What the site's first selector that gives a text has chosen, and its lines; None where none does
-    before ``@trafilatura``."""
+    before ``@trafilatura``. Only what it chose is stripped: the rest of the page is not read."""
     for selector in hints.content:
         if selector == "@trafilatura":
             return None
         elements = _outermost(_select(tree, selector))
+        for element in elements:
+            strip(element, source)
         if han(lines := [line for element in elements for line in lines_of(element)]):
             return elements, lines
     return None
 
 
-def _beside(elements: Sequence[Any], lines: Sequence[Line]) -> list[Line]:
+def _beside(elements: Sequence[Any], lines: Sequence[Line], source: str) -> list[Line]:
     """The lines of a known site's text and those next to it, which say what the page claims; the page's
     menus and lists are not walked through."""
     before: list[Line] = []
@@ -157,7 +160,9 @@ def _beside(elements: Sequence[Any], lines: Sequence[Line]) -> list[Line]:
         node = start
         while node is not None and len(found) < _NEXT_TO:
             for near in node.itersiblings(preceding=preceding):
-                if len(found) < _NEXT_TO and sum(1 for _ in islice(near.iter(), _SMALL)) < _SMALL:
+                small = sum(1 for _ in islice(near.iter(), _SMALL)) < _SMALL
+                if len(found) < _NEXT_TO and small and is_seen(near):
+                    strip(near, source)
                     found[:] = [*lines_of(near), *found] if preceding else [*found, *lines_of(near)]
             node = node.getparent()
     return [*before, *lines, *after]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -81,7 +82,7 @@ def parse(text: str) -> Any | None:
 
 
 def strip(tree: Any, source: str) -> None:
-    """Take out what no reader sees, and text that only stands there against copying.
+    """Take out what no reader sees below ``tree``, and text that only stands there against copying.
 
     ``source`` is what the tree was parsed from: what is not named there is not looked for.
     """
@@ -115,14 +116,28 @@ def strip(tree: Any, source: str) -> None:
 def _special(tree: Any, source: str) -> list[Any]:
     """The elements that :func:`strip` has to look at: by their name, by their attributes, or as a label."""
     found = [*tree.iter(*_GONE, "form", "textarea"), *_ATTRIBUTED(tree)]
-    if any(word in source for word in ("jammer", "Jammer", "JAMMER")):
+    jammed, labelled = _named(source)
+    if jammed:
         found += _CLASSED(tree)
-    if any(f">{label}<" in source for label in AD_LABELS):
+    if labelled:
         found += [element for element in tree.iter() if element.text in AD_LABELS and not len(element)]
     return [element for element in dict.fromkeys(found) if element is not tree]
 
 
-_ATTRIBUTED, _CLASSED = etree.XPath("//@style/.. | //@hidden/.."), etree.XPath("//@class/..")
+@lru_cache(maxsize=1)
+def _named(source: str) -> tuple[bool, bool]:
+    """Whether a page names jammers and has labels of advertising anywhere."""
+    jammed = any(word in source for word in ("jammer", "Jammer", "JAMMER"))
+    return jammed, any(f">{label}<" in source for label in AD_LABELS)
+
+
+_ATTRIBUTED, _CLASSED = etree.XPath(".//@style/.. | .//@hidden/.."), etree.XPath(".//@class/..")
+
+
+def is_seen(element: Any) -> bool:
+    """Whether a reader sees an element, as far as it says so itself."""
+    hidden = element.get("hidden") is not None or _HIDDEN.search(element.get("style") or "")
+    return element.tag not in _GONE and not hidden
 
 
 def _goes_on(element: Any, size: Callable[[Any], int], least: int) -> bool:
