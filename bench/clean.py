@@ -17,7 +17,7 @@ import pstats
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -50,6 +50,12 @@ def main() -> None:
     parser.add_argument(
         "--title", action="append", default=[], metavar="CSS", help="title selector of the folder's site"
     )
+    parser.add_argument(
+        "--hints",
+        type=Path,
+        metavar="FILE",
+        help="JSON: a content selector by the name of each of the folder's files",
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--profile", type=int, default=0, metavar="N", help="also the N functions with most time of their own"
@@ -58,7 +64,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.pages:
         hints = ExtractHints(tuple(options.title), tuple(options.content)) if options.content else None
-        samples = from_folder(options.pages, hints)
+        by_name = json.loads(options.hints.read_text(encoding="utf-8")) if options.hints else {}
+        samples = from_folder(options.pages, hints, by_name)
     else:
         samples = generated()
     if not samples:
@@ -71,12 +78,15 @@ def main() -> None:
             show(report)
 
 
-def from_folder(folder: Path, hints: ExtractHints | None) -> list[Sample]:
-    """Every HTML file below ``folder``."""
-    files = sorted(folder.rglob("*.htm*"))
+def from_folder(folder: Path, hints: ExtractHints | None, by_name: Mapping[str, str]) -> list[Sample]:
+    """Every HTML file below ``folder``, with its own content selector or else the common hints."""
     return [
-        Sample(f.name, Page(f"http://bench.example/{f.name}", f.read_bytes(), "text/html"), hints)
-        for f in files
+        Sample(
+            f.name,
+            Page(f"http://bench.example/{f.name}", f.read_bytes(), "text/html"),
+            ExtractHints(content=(by_name[f.name],)) if f.name in by_name else hints,
+        )
+        for f in sorted(folder.rglob("*.htm*"))
     ]
 
 
