@@ -26,6 +26,7 @@ _BRACKETED = re.compile(
     r"[-—=~]{3,}[^-—=~\n]{4,40}[-—=~]{3,}|【[^【】\n]{6,60}】|〖[^〖〗\n]{6,60}〗|「[^「」\n]{6,60}」|（[^（）\n]{6,60}）|\([^()\n]{6,60}\)|\[[^\[\]\n]{6,60}\]"
 )
 _INNER_SENTENCE = re.compile(r"(?<=[。！？!?；;”])[^。！？!?；;\n]{6,80}[。！？!?~]+")
+_ANY_SENTENCE = re.compile(r"[^。！？!?\n]{6,200}[。！？!?]*")
 # what follows the last full stop of a line
 _TAIL = re.compile(r"(?<=[。！？!?；;”　])[ 　]*[^　。！？!?；;\n]{4,60}(?=\n|$)")
 _STOP = re.compile(r"[。！？；!?;]")
@@ -159,6 +160,8 @@ def _spoken_rule(line: str, addressed: bool, brands: Sequence[str], begun: bool)
         return "boilerplate.ornament"
     if not (addressed or (ornamented and nags.is_wrapped(line))) or not nags.is_nag(line, "line", brands):
         return None
+    if nags.is_own(line, brands):
+        return None  # the site speaks into a sentence of the text
     # filler may stand before what a site says on top, hardly between the paragraphs
     return None if begun and _prose_before(line) else "boilerplate.nag"
 
@@ -277,8 +280,15 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
     for pattern in (_INNER_SENTENCE, _TAIL):
         for m in (m for line in addressed for m in pattern.finditer(text, *line)):
             gone = any(c.begin < m.end() and m.start() < c.end for c in changes)
-            if not gone and speaks(m, "sentence"):
+            if not gone and not nags.is_own(m[0], brands) and speaks(m, "sentence"):
                 changes.append(Change(m.start(), m.end(), "", "boilerplate.nag"))
+    for m in (m for line in addressed if brands for m in _ANY_SENTENCE.finditer(text, *line)):
+        part = nags.spoken_part(m[0], brands)
+        if part is None or not nags.is_nag(m[0][slice(*part)], "bracketed", brands):
+            continue
+        begin, end = m.start() + part[0], m.start() + part[1]
+        if not any(c.begin < end and begin < c.end for c in changes):
+            changes.append(Change(begin, end, "", "boilerplate.nag"))
     return changes
 
 

@@ -465,6 +465,9 @@ def _without_lists(lines: list[Line]) -> list[Line]:
         else:
             kept.extend(lines[i : max(j, i + 1)])
         i = max(j, i + 1)
+    # a link behind the last line of a text leads away from it
+    while kept and kept[-1].is_link and _running(kept[:-1]) >= _FEW:
+        kept.pop()
     return kept
 
 

@@ -96,7 +96,7 @@ def strip(tree: Any, source: str) -> None:
             drop(element)
         elif tag == "textarea":
             element.tag = "pre"
-        elif _JAMMER.search(element.get("class") or "") or (element.text in AD_LABELS and not len(element)):
+        elif _is_trap(element):
             drop(element)
         elif element.get("hidden") is not None or _HIDDEN.search(element.get("style") or ""):
             hidden.append(element)
@@ -124,6 +124,27 @@ def _special(tree: Any, source: str) -> list[Any]:
     return [element for element in dict.fromkeys(found) if element is not tree]
 
 
+def _is_trap(element: Any) -> bool:
+    """Whether an element is a mark against copying or the label of an advertisement."""
+    if _JAMMER.search(element.get("class") or "") or (element.text in AD_LABELS and not len(element)):
+        return True
+    return element.tag in INLINE and _is_white(element)
+
+
+def _is_white(element: Any) -> bool:
+    """Whether a few characters inside a paragraph are set in white: a mark against copying."""
+    if not (
+        _WHITE_COLOR.search(element.get("style") or "")
+        or _WHITE_COLOR.search(f"color:{element.get('color')}")
+    ):
+        return False
+    parent = element.getparent()
+    return parent is not None and text_size(element) <= 40 and text_size(parent) >= 3 * text_size(element)
+
+
+_WHITE_COLOR = re.compile(r"(?<![-\w])color\s*:\s*(?:#fff(?:fff)?|white)\b", re.IGNORECASE)
+
+
 @lru_cache(maxsize=1)
 def _named(source: str) -> tuple[bool, bool]:
     """Whether a page names jammers and has labels of advertising anywhere."""
@@ -131,7 +152,10 @@ def _named(source: str) -> tuple[bool, bool]:
     return jammed, any(f">{label}<" in source for label in AD_LABELS)
 
 
-_ATTRIBUTED, _CLASSED = etree.XPath(".//@style/.. | .//@hidden/.."), etree.XPath(".//@class/..")
+_ATTRIBUTED, _CLASSED = (
+    etree.XPath(".//@style/.. | .//@hidden/.. | .//@color/.."),
+    etree.XPath(".//@class/.."),
+)
 
 
 def is_seen(element: Any) -> bool:

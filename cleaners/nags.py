@@ -23,7 +23,8 @@ _ALONE = 12
 _IN_BRACKETS = re.compile(r"（[^（）]{4,}）|\([^()]{4,}\)|【[^【】]{4,}】|\[[^\[\]]{4,}\]")
 _END_MARK = re.compile(r"[。！？!?；;，,…”’」』）)】》]$")
 _ITEM = re.compile(
-    rf"[ 　]*(?:[一二三四五六七八九十]{{1,3}}[、.．]|[(（]{rules.NUMERAL}[)）]|\d{{1,2}}[、.．])(?!\d)"
+    rf"[ 　]*(?:[一二三四五六七八九十]{{1,3}}[、.．](?!\d)|[(（]{rules.NUMERAL}[)）](?!\d)"
+    r"|\d{1,2}[、.．](?!\d)|\d{1,2}(?:\.\d{1,2}){1,3}[ 　])"
 )
 _ORNAMENT = r"(?:[※★☆◆◇■□●○▲△→←↓↑✦✿❀]{1,6}|[—－=~～*＊_-]{1,30})"
 _WRAPPED = re.compile(rf"{_ORNAMENT}\s*(?P<inner>[^—※★☆\n]{{4,60}}?)\s*{_ORNAMENT}")
@@ -86,6 +87,7 @@ def is_wrapped(line: str) -> bool:
 
 def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
     """Whether the site speaks in ``line``, which stands in the text as a ``kind`` (a key of ``least``)."""
+    whole = line
     if kind in ("line", "sentence"):
         # what stands in brackets is judged by itself
         outside = _IN_BRACKETS.sub("", line)
@@ -95,7 +97,7 @@ def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
     least = rules.table("nags.toml")["least"]
     if kind == "line" and is_wrapped(line):
         return True
-    score, addressed = _named(line, names)
+    score, addressed = _named(line if kind != "line" else _boxed_name(whole) + line, names)
     addressed = addressed or kind == "linked"  # what is a link speaks to the visitor
     if not addressed and not _addressed().search(line):
         return False
@@ -109,6 +111,45 @@ def is_nag(line: str, kind: str, names: Sequence[str] = ()) -> bool:
         score -= 3  # an item of a list is the text's own, unless the site numbers its terms
     wanted = least["bare"] if kind == "line" and not _END_MARK.search(line) else least[kind]
     return bool(addressed and score >= wanted and score * 14 >= len(line))
+
+
+def _boxed_name(line: str) -> str:
+    """What stands in brackets at the very beginning of a line: 【某某文库】提醒您."""
+    m = _IN_BRACKETS.match(line)
+    return m[0] if m else ""
+
+
+def spoken_part(sentence: str, names: Sequence[str]) -> tuple[int, int] | None:
+    """Where the site names itself in a sentence of somebody who says I: its clauses, up to its name.
+
+    None where nobody says I outside of these clauses, or the site does not name itself.
+    """
+    clauses = [m.span() for m in _CLAUSE.finditer(sentence)]
+    at = places(sentence, names)
+    spoken = [any(begin <= place < end for place in at) for begin, end in clauses]
+    if not any(
+        _I.search(sentence, *clause) for clause, told in zip(clauses, spoken, strict=True) if not told
+    ):
+        return None
+    for k, (begin, end) in enumerate(clauses):
+        known = [sentence.find(name, begin, end) + len(name) for name in names if name in sentence[begin:end]]
+        if known:
+            first = k
+            while first and spoken[first - 1] and not _I.search(sentence, *clauses[first - 1]):
+                first -= 1
+            return clauses[first][0], max(known)
+    return None
+
+
+def is_own(sentence: str, names: Sequence[str]) -> bool:
+    """Whether somebody says I in a clause in which no site speaks."""
+    at = places(sentence, names)
+    clauses = [m.span() for m in _CLAUSE.finditer(sentence)]
+    return any(_I.search(sentence, b, e) and not any(b <= place < e for place in at) for b, e in clauses)
+
+
+_CLAUSE = re.compile(r"[^，；：:,;。！？!?]+[，；：:,;。！？!?~～]*")
+_I = re.compile(r"我(?!们|要(?:下载|上传|投稿|纠错|评价|评论|举报))")
 
 
 def _is_slogan(inner: str) -> bool:

@@ -103,3 +103,41 @@ def test_stages_are_idempotent_on_the_seeds(name: str, seed_text: dict[str, str]
     for text in seed_text.values():
         once = apply(text, STAGES[name](text))
         assert apply(once, STAGES[name](once)) == once
+
+
+def wrapped(lines: list[str], width: int) -> str:
+    """One long text in paragraphs, with a space at every ``width`` characters of the whole."""
+    whole = "\n".join(lines)
+    return " ".join(whole[at : at + width] for at in range(0, len(whole), width))
+
+
+def test_spaces_at_one_distance_over_all_paragraphs_are_line_ends() -> None:
+    text = wrapped([*PROSE, *PROSE], 34)
+    assert apply(text, layout.wrap_spaces(text)).replace(" ", "") == "\n".join([*PROSE, *PROSE])
+    assert apply(text, layout.wrap_spaces(text)).count(" ") <= 1
+
+
+def test_spaces_at_any_distance_stay() -> None:
+    text = "\n".join(line[: k + 3] + " " + line[k + 3 :] for k, line in enumerate([*PROSE, *PROSE]))
+    assert apply(text, layout.wrap_spaces(text)) == text
+
+
+def test_signatures_side_by_side_are_no_stutter() -> None:
+    text = f"{PROSE[0]}\n代表人：________ 代表人：________"
+    assert apply(text, layout.stutter(text)) == text
+
+
+def test_numbers_with_blanks_behind_commas_are_page_numbers() -> None:
+    marks = [line.replace("，", f"， {k} ", 1) for k, line in ((1, PROSE[0]), (2, PROSE[1]), (3, PROSE[4]))]
+    between = "\n".join([*PROSE[2:4], *PROSE[2:4]])
+    text = f"\n{between}\n".join(marks)
+    assert not any(c.isdigit() for c in apply(text, layout.glued_numbers(text)))
+
+
+def test_sheets_are_pages_too() -> None:
+    head = "溪口资料站 图书馆工作总结"
+    sheets = [f"{head}\n{PROSE[k]}\n{PROSE[k + 1]}\n~~ 第{k + 1}张 / 共3张 ~~" for k in range(3)]
+    text = "\n".join(sheets)
+    cleaned = apply(text, layout.furniture(text))
+    assert "张" not in cleaned.replace("桌子", "").replace("几张", "")
+    assert head not in cleaned

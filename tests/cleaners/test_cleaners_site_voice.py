@@ -127,6 +127,55 @@ def test_three_words_of_a_wall_in_one_sentence_are_no_wall(clean: Clean) -> None
     assert line in clean(paragraphs(*PROSE, line)).pieces[0].text
 
 
+def test_a_site_that_names_itself_inside_somebodys_sentence(clean: Clean) -> None:
+    begin, end = "后来我把登记本合上，", "领着孩子们走到窗前看雪。"
+    mark = "更多好文尽在山谷文稿网"
+    cleaned = clean(paragraphs(PROSE[0], PROSE[1] + begin + mark + end + PROSE[2], *PROSE[3:]))
+    assert PROSE[1] + begin + end + PROSE[2] in cleaned.pieces[0].text.split("\n")
+
+
+def test_somebody_who_tells_of_downloads_keeps_the_sentence() -> None:
+    own = "我打开学校的网页，点击下载报名表，填好以后交给了班主任。"
+    text = "\n".join([*PROSE[:3], PROSE[3] + own])
+    assert apply(text, [*boilerplate.lines(text), *boilerplate.phrases(text)]) == text
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "1.2 会员中心应当具备注册、登录、积分查询等功能；资料下载栏目应当支持附件的上传和编辑。",
+        "3.1.4 用户下载附件前须登录，未登录的访客只能阅读摘要。",
+    ],
+)
+def test_numbered_items_of_a_contract_are_its_own(item: str) -> None:
+    text = "\n".join([*PROSE[:3], item, *PROSE[3:]])
+    assert apply(text, boilerplate.lines(text)) == text
+
+
+def test_a_site_that_speaks_under_its_name_in_brackets() -> None:
+    line = "【溪口文秘】提醒您：范本是别人的，记得换成自己的经历。"
+    text = "\n".join([*PROSE, line])
+    assert apply(text, boilerplate.lines(text, ["溪口文秘"])).strip() == "\n".join(PROSE)
+
+
+@pytest.mark.parametrize(
+    "mark", ['<font color="#ffffff">溪口铺子</font>', '<span style="color: white">x7溪口</span>']
+)
+def test_white_marks_inside_a_paragraph_go(clean: Clean, mark: str) -> None:
+    whole = PROSE[1][:20] + mark + PROSE[1][20:]
+    assert PROSE[1] in clean(paragraphs(PROSE[0], whole, *PROSE[2:])).pieces[0].text
+
+
+def test_a_white_text_on_a_dark_page_stays(clean: Clean) -> None:
+    whole = f'<span style="color:#fff">{PROSE[1]}</span>'
+    assert PROSE[1] in clean(paragraphs(PROSE[0], whole, *PROSE[2:])).pieces[0].text
+
+
+def test_a_link_behind_the_text_leads_away(clean: Clean) -> None:
+    lines = [*PROSE, '<a href="/pack/7.rar">全套总结压缩包（八十六份）</a>']
+    assert clean(paragraphs(*lines)).pieces[0].text == "\n".join(PROSE)
+
+
 def test_the_names_of_a_site() -> None:
     around = ["溪口文档 闽ICP备00000000号", "首页", "© 2019-2024 xikou.example 溪口文档 版权所有"]
     assert nags.brands(["图书馆工作总结_溪口文档"], around) == ("溪口文档",)
