@@ -435,12 +435,12 @@ def page_joins(text: str, headings: frozenset[str]) -> list[Change]:
         return []
     gaps = [text.count("\n", a[1], b[0]) > 1 for a, b in pairwise(found)]
     rare = sum(gaps) * 3 <= len(gaps)
-    commas = sum(text[e - 1] in "，," for _, e in found)
+    # verse ends short lines with commas
+    verse = any(text[e - 1] in "，," and e - b < _VERSE for b, e in found)
     changes = []
     for (begin, end), (after, stop), gap in zip(found, found[1:], gaps, strict=False):
         line, rest = text[begin:end], text[after:stop]
-        # a list or verse ends its lines with commas again and again
-        comma = end - begin >= 30 and line[-1] in "，," and commas == 1
+        comma = line[-1] in "，," and not verse
         if end - begin < 60 and not comma and not (gap and rare and _is_running(line)):
             continue
         if re.match(rf"[{_HAN}，、,]", line[-1]) is None or line in headings or rest in headings:
@@ -450,6 +450,9 @@ def page_joins(text: str, headings: frozenset[str]) -> list[Change]:
         if not _HEAD.match(rest) and not _PIECE_HEADING.fullmatch(rest) and _runs_on(rest):
             changes.append(Change(end, after, "", "layout.page_join"))
     return changes
+
+
+_VERSE = 30
 
 
 def _is_running(line: str) -> bool:

@@ -355,7 +355,7 @@ def _first_lines(text: str) -> list[str]:
 
 
 _A_FIELD = re.compile(r"[:：_＿〔〕]|\d{4}年")
-_A_PERSON = re.compile(r"[^:：]{0,4}人[:：]")
+_A_PERSON = re.compile(r"[^:：]{0,4}人[:：]|[^:：]+[:：][_＿ 　]*$")  # or nothing filled in yet
 _NO_TITLE = re.compile(r"[。！？!?；;，,：:]$")
 _UNFINISHED = re.compile(r"^关于|[和与及暨、]$")
 

@@ -19,6 +19,8 @@ KNOWN = {
     ("c20", 1): "one of several glued page numbers is left; alone it is the first of its kind",
     ("e07", 1): "it quotes the book's own parts as 第一篇, 第二篇, which the page's headings outrank",
     ("e14", 1): "a stretch was left out in mid-sentence; without the mark the halves look torn",
+    ("k15", 1): "a stretch was left out in mid-sentence, as in e14",
+    ("l07", 2): "a stretch was left out in mid-sentence, as in e14",
     ("g07", 1): "it begins with its own title, which its page calls differently",
 }
 
