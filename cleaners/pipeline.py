@@ -20,6 +20,7 @@ from fanwen.cleaners import (
     damage,
     gate,
     genre,
+    glued,
     language,
     layout,
     letters,
@@ -202,7 +203,7 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Trace
         raise TooLargeError(f"{size} characters of text")
     hits = Hits()
     trace = Trace(_join([read.extracted.text for read in reads]), hits)
-    pages_declared = layout.pages_declared(
+    pages_declared = glued.pages_declared(
         "\n".join([trace.text, *(line for r in reads for line in r.extracted.furniture)])
     )
     emphasised = _emphasised(trace, reads)
@@ -284,8 +285,8 @@ def _repair(
     run(
         lambda text: boilerplate.linked(text, anchors, brands),
         lambda text: layout.page_joins(text, emphasised),
-        layout.chunk_numbers,
-        lambda text: layout.glued_numbers(text, pages_declared),
+        glued.chunk_numbers,
+        lambda text: glued.glued_numbers(text, pages_declared),
         lambda text: open_headings(text, names),
         layout.flattened,
         layout.stutter,

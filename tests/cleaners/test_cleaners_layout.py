@@ -10,6 +10,7 @@ from cleaner_texts import PROSE
 from fanwen.cleaners import (
     boilerplate,
     damage,
+    glued,
     layout,
 )
 from fanwen.cleaners.trace import Change, apply
@@ -42,10 +43,10 @@ def test_running_heads_and_page_numbers_between_pages() -> None:
 def test_chunk_numbers() -> None:
     prose = "".join(PROSE)
     text = "".join(f"{prose}{prose}我们先量尺\n{k}、寸，再看通风。" for k in range(2, 6))
-    cleaned = apply(text, layout.chunk_numbers(text))
+    cleaned = apply(text, glued.chunk_numbers(text))
     assert cleaned.count("先量尺寸，再看通风") == 4
     lists = "".join(f"{prose}{prose}\n{k}、盘点。" for k in range(2, 6))
-    assert layout.chunk_numbers(lists) == []
+    assert glued.chunk_numbers(lists) == []
 
 
 def joined(text: str) -> str:
@@ -91,8 +92,8 @@ STAGES: dict[str, Callable[[str], list[Change]]] = {
     "wrap_spaces": layout.wrap_spaces,
     "unwrap": layout.unwrap,
     "page_joins": lambda text: layout.page_joins(text, frozenset()),
-    "chunk_numbers": layout.chunk_numbers,
-    "glued_numbers": lambda text: layout.glued_numbers(text, 17),
+    "chunk_numbers": glued.chunk_numbers,
+    "glued_numbers": lambda text: glued.glued_numbers(text, 17),
     "flattened": layout.flattened,
     "finish": layout.finish,
 }
@@ -131,7 +132,7 @@ def test_numbers_with_blanks_behind_commas_are_page_numbers() -> None:
     marks = [line.replace("，", f"， {k} ", 1) for k, line in ((1, PROSE[0]), (2, PROSE[1]), (3, PROSE[4]))]
     between = "\n".join([*PROSE[2:4], *PROSE[2:4]])
     text = f"\n{between}\n".join(marks)
-    assert not any(c.isdigit() for c in apply(text, layout.glued_numbers(text)))
+    assert not any(c.isdigit() for c in apply(text, glued.glued_numbers(text)))
 
 
 def test_sheets_are_pages_too() -> None:
