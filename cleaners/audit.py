@@ -36,6 +36,7 @@ _IN_CODE = (
     "boilerplate.jammer",
     "boilerplate.keywords",
     "boilerplate.linked",
+    "boilerplate.mark",
     "boilerplate.nag",
     "boilerplate.ornament",
     "boilerplate.tail",

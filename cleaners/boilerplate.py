@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 
@@ -247,6 +248,31 @@ def site_lines(text: str, approved: Sequence[str]) -> list[Change]:
     """Lines that a person approved for this site, as they were extracted but for the blanks around them."""
     known = {line.strip(" 　\f") for line in approved}
     return [Change(b, e, "", "site.line") for b, e in spans(text) if text[b:e] in known] if known else []
+
+
+def marks(text: str, brands: Sequence[str]) -> list[Change]:
+    """A mark with the site's name that stands in the text three times and more: 某某文档专用水印."""
+    changes: list[Change] = []
+    for name in brands:
+        places = [m.start() for m in re.finditer(re.escape(name), text)]
+        behind = Counter(text[at + len(name) : at + len(name) + 2] for at in places)
+        for more, count in behind.items():
+            if count < _OFTEN or len(more.strip()) < 2:
+                continue
+            same = [at for at in places if text.startswith(more, at + len(name))]
+            size = len(name) + len(more)
+            while (
+                size < _LONGEST_MARK and len({text[at + size : at + size + 1] for at in same} | {"\n"}) == 2
+            ):
+                size += 1
+            # one that fills its line is a line for the rules
+            glued = [at for at in same if text[at + size : at + size + 1] not in ("", "\n")]
+            if len(glued) >= 2:
+                changes += [Change(at, at + size, "", "boilerplate.mark") for at in same]
+    return changes
+
+
+_OFTEN, _LONGEST_MARK = 3, 40
 
 
 def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:

@@ -21,7 +21,7 @@ _HAN = "㐀-䶿一-鿿"
 _TERMINAL = "。！？!?；;：:…"
 _CLOSING = "”’」』）)】》\"'"
 _PAGE_NUMBER = re.compile(
-    r"[-—–·~=*\s]*(?:第\s*)?(?P<k>\d{1,4})\s*(?:[/／]\s*(?P<n>\d{1,4})|[页张版]\s*[,，/、]?\s*(?:共|总)\s*(?P<m>\d{1,4})\s*[页张版]|页)?[-—–·~=*\s]*"
+    r"[-—–─━·~=*_\s]*(?:第\s*)?(?P<k>\d{1,4})\s*(?:[/／]\s*(?P<n>\d{1,4})|[页张版]\s*[,，/／、]?\s*(?:共|总)\s*(?P<m>\d{1,4})\s*[页张版]|页)?[-—–─━·~=*_\s]*"
 )
 _INLINE_PAGER = re.compile(
     r"(?<=[㐀-鿿，、,。；]) ?[-—–] ?\d{1,3} ?[-—–] ?(?=[㐀-鿿])"
@@ -190,17 +190,24 @@ def wrap_spaces(text: str) -> list[Change]:
 def _everywhere(text: str) -> list[Change]:
     """Spaces at one distance over a whole text with paragraphs of its own: line ends of another copy.
 
-    Evidence: eight spaces inside words and more; nine tenths of all are as far apart as the usual two.
+    Evidence: eight spaces inside words and more; nine tenths of all are as far apart as the usual two, or as
+    far from the beginning of their paragraph or from the one before.
     """
     found = [m.span() for m in _WRAP_SPACE.finditer(text)]
     inside = sum(1 for _ in _MID_WORD.finditer(text))
     gaps = [b[0] - a[0] for a, b in pairwise(found)]
     if inside < 8 or inside * 2 < len(found) or text.count("\n") < 3:
         return []
-    usual = sorted(gaps)[len(gaps) // 2]
-    if not 20 <= usual <= 60 or sum(abs(gap - usual) <= 4 for gap in gaps) * 10 < len(gaps) * 9:
+    starts = [text.rfind("\n", 0, begin) + 1 for begin, _ in found]
+    within = [min(a[0] - start, gap) for a, start, gap in zip(found[1:], starts[1:], gaps, strict=True)]
+    if not (_alike(gaps) or _alike(within)):
         return []
     return [Change(*span, "", "layout.wrap_space") for span in found]
+
+
+def _alike(gaps: Sequence[int]) -> bool:
+    usual = sorted(gaps)[len(gaps) // 2]
+    return 20 <= usual <= 60 and sum(abs(gap - usual) <= 4 for gap in gaps) * 10 >= len(gaps) * 9
 
 
 def _unwrapped_line(line: str) -> list[Change]:

@@ -274,6 +274,7 @@ def _repair(
     def run(*stages: Callable[[str], list[Change]]) -> bool:
         return sum(trace.apply(stage(trace.text)) for stage in stages) > 0
 
+    run(lambda text: boilerplate.marks(text, brands))
     run(damage.replaced_words, layout.furniture, layout.contents, boilerplate.walls)
     judged = trace.text
     run(lambda text: boilerplate.lines(text, brands))

@@ -118,6 +118,12 @@ def test_spaces_at_one_distance_over_all_paragraphs_are_line_ends() -> None:
     assert apply(text, layout.wrap_spaces(text)).count(" ") <= 1
 
 
+def test_spaces_at_one_distance_from_the_paragraphs_beginning_are_line_ends() -> None:
+    lines = [line[:32] + " " + line[32:] for line in [*PROSE, *PROSE]]
+    text = "\n".join(lines)
+    assert apply(text, layout.wrap_spaces(text)) == "\n".join([*PROSE, *PROSE])
+
+
 def test_spaces_at_any_distance_stay() -> None:
     text = "\n".join(line[: k + 3] + " " + line[k + 3 :] for k, line in enumerate([*PROSE, *PROSE]))
     assert apply(text, layout.wrap_spaces(text)) == text

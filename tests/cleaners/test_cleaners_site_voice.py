@@ -134,6 +134,12 @@ def test_a_site_that_names_itself_inside_somebodys_sentence(clean: Clean) -> Non
     assert PROSE[1] + begin + end + PROSE[2] in cleaned.pieces[0].text.split("\n")
 
 
+def test_a_mark_glued_to_three_lines_goes_without_them(clean: Clean) -> None:
+    mark = "山谷文稿网专用水印"
+    lines = [mark + PROSE[0], PROSE[1], PROSE[2][:20] + mark + PROSE[2][20:], mark + PROSE[3], *PROSE[4:]]
+    assert clean(paragraphs(*lines)).pieces[0].text == "\n".join(PROSE)
+
+
 def test_somebody_who_tells_of_downloads_keeps_the_sentence() -> None:
     own = "我打开学校的网页，点击下载报名表，填好以后交给了班主任。"
     text = "\n".join([*PROSE[:3], PROSE[3] + own])
