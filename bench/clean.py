@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import compress
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -64,7 +65,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.pages:
         hints = ExtractHints(tuple(options.title), tuple(options.content)) if options.content else None
-        by_name = json.loads(options.hints.read_text(encoding="utf-8")) if options.hints else {}
+        try:
+            by_name = json.loads(options.hints.read_text(encoding="utf-8")) if options.hints else {}
+        except (OSError, ValueError) as error:
+            parser.error(f"{options.hints} is no JSON ({error}); bench/news.json shows the form.")
         samples = from_folder(options.pages, hints, by_name)
     else:
         samples = generated()
@@ -97,8 +101,9 @@ def grouped(samples: Sequence[Sample]) -> Iterator[tuple[str, list[Sample]]]:
         if group := [s for s in samples if low <= len(s.page.body) < high]:
             yield name, group
     large = [s for s in samples if len(s.page.body) >= SIZES[1][1]]
-    single = [s for s in large if _text_bytes(s) < SINGLE * len(s.page.body)]
-    many = [s for s in large if s not in single]
+    much = [_text_bytes(s) >= SINGLE * len(s.page.body) for s in large]
+    many = list(compress(large, much))
+    single = list(compress(large, (not one for one in much)))
     for name, group in (
         (f"{LARGE}, mostly furniture", single),
         (f"{LARGE}, much text", many),

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 
-from fanwen.cleaners import nags, rules
+from fanwen.cleaners import chars, nags, rules
 from fanwen.cleaners.damage import WALL_END, WALL_INSIDE
 from fanwen.cleaners.intro import intro_end, presents
 from fanwen.cleaners.trace import Change
@@ -253,25 +253,43 @@ def site_lines(text: str, approved: Sequence[str]) -> list[Change]:
 def marks(text: str, brands: Sequence[str]) -> list[Change]:
     """A mark with the site's name that stands in the text three times and more: 某某文档专用水印."""
     changes: list[Change] = []
-    for name in brands:
+    for name in filter(nags.is_site, brands):
         places = [m.start() for m in re.finditer(re.escape(name), text)]
         behind = Counter(text[at + len(name) : at + len(name) + 2] for at in places)
-        for more, count in behind.items():
-            if count < _OFTEN or len(more.strip()) < 2:
-                continue
+        for more in (more for more, count in behind.items() if count >= _OFTEN and more.strip()):
             same = [at for at in places if text.startswith(more, at + len(name))]
-            size = len(name) + len(more)
-            while (
-                size < _LONGEST_MARK and len({text[at + size : at + size + 1] for at in same} | {"\n"}) == 2
-            ):
-                size += 1
+            end = len(name) + len(more)
+            while end < _LONGEST_MARK and _same(text, [at + end for at in same]):
+                end += 1
+            begin = _mark_begin(text, same)
+            spans = [(at + begin, at + end) for at in same]
             # one that fills its line is a line for the rules
-            glued = [at for at in same if text[at + size : at + size + 1] not in ("", "\n")]
-            if len(glued) >= 2:
-                changes += [Change(at, at + size, "", "boilerplate.mark") for at in same]
+            if end - len(name) >= 2 and sum(not _is_line(text, *span) for span in spans) >= 2:
+                changes += [Change(*span, "", "boilerplate.mark") for span in spans]
     return changes
 
 
+def _mark_begin(text: str, places: Sequence[int]) -> int:
+    """How far before the name the mark begins (0 or less): at the lines' beginnings, or with its bracket."""
+    begin = 0
+    while begin > -_LONGEST_MARK and _same(text, [at + begin - 1 for at in places if at + begin > 0]):
+        begin -= 1
+    if all(at + begin <= 0 or text[at + begin - 1] == "\n" for at in places):
+        return begin
+    return -1 if all(text[at - 1 : at] in _MARK_BEGINS for at in places) else 0
+
+
+def _same(text: str, places: Sequence[int]) -> bool:
+    """Whether one and the same character stands at all of the places, within a line."""
+    found = {text[at : at + 1] for at in places}
+    return len(found) == 1 and not found & {"", "\n"}
+
+
+def _is_line(text: str, begin: int, end: int) -> bool:
+    return text[begin - 1 : begin] in ("", "\n") and text[end : end + 1] in ("", "\n")
+
+
+_MARK_BEGINS = frozenset("【[（(「『〔《—-=~★※")
 _OFTEN, _LONGEST_MARK = 3, 40
 
 
@@ -302,7 +320,7 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
             changes.append(Change(m.start(), m.end(), "", "boilerplate.related"))
         elif speaks(m, "bracketed"):
             changes.append(Change(m.start(), m.end(), "", "boilerplate.nag"))
-    addressed = list(_lines_with(text, places))
+    addressed = list(chars.lines_with(text, places))
     for pattern in (_INNER_SENTENCE, _TAIL):
         for m in (m for line in addressed for m in pattern.finditer(text, *line)):
             gone = any(c.begin < m.end() and m.start() < c.end for c in changes)
@@ -318,15 +336,6 @@ def phrases(text: str, brands: Sequence[str] = ()) -> list[Change]:
     return changes
 
 
-def _lines_with(text: str, places: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Begin and end of every line in which one of the places lies, which are in order."""
-    end = -1
-    for at in places:
-        if at > end:
-            end = _line_end(text, at)
-            yield text.rfind("\n", 0, at) + 1, end
-
-
 def _cue_places(text: str) -> dict[str, list[int]]:
     """Where each cue stands."""
     found: dict[str, list[int]] = {}
@@ -339,19 +348,15 @@ def _matches(rule: rules.Rule, text: str, cues: Mapping[str, Sequence[int]]) -> 
     """What a rule matches: looked for in the lines that hold a cue of it, and in their neighbours."""
     if not rule.cues:
         yield from rule.pattern.finditer(text)
+        return
     begin = end = 0
     for at in sorted(at for cue in rule.cues for at in cues.get(cue, ())):
         before = text.rfind("\n", 0, max(0, text.rfind("\n", 0, at))) + 1
         if before > end:
             yield from rule.pattern.finditer(text, begin, end)
             begin = before
-        end = _line_end(text, _line_end(text, at) + 1)
+        end = chars.line_end(text, chars.line_end(text, at) + 1)
     yield from rule.pattern.finditer(text, begin, end)
-
-
-def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    return len(text) if end < 0 else end
 
 
 def linked(text: str, names: Iterable[str], brands: Sequence[str] = ()) -> list[Change]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 import numpy as np
@@ -57,6 +57,21 @@ def among(points: NDArray[np.uint32], marked: NDArray[np.bool_]) -> NDArray[np.b
 def holds(text: str, marked: NDArray[np.bool_]) -> bool:
     """Whether any character of ``text`` is in the set of ``marked``."""
     return bool(among(codes(text), marked).any())
+
+
+def lines_with(text: str, places: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Begin and end of every line in which one of the places lies, which are in order."""
+    end = -1
+    for at in places:
+        if at > end:
+            end = line_end(text, at)
+            yield text.rfind("\n", 0, at) + 1, end
+
+
+def line_end(text: str, at: int) -> int:
+    """Where the line ends in which ``at`` lies."""
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
 
 
 def columns(text: str) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from itertools import compress, islice
 from typing import Any
 
@@ -296,22 +296,8 @@ def _density(tree: Any, titles: tuple[str, ...], page: Sequence[Line]) -> list[L
     kept = [_is_below(line.owner, body) for line in page]
     lines = list(compress(page, kept))
     weight: dict[Any, float] = {}
-    first = _title_line(lines, titles)
-    k, factor = 0, 1.0
-    running = 0.0
-    other = len(lines)  # where the page begins to name other articles
-    values = iter(_values(lines))
-    for line, stays in zip(page, kept, strict=True):
-        # a heading of what was cut off says so too, once there was something before it
-        begun = first is not None and (k > first + 2 if stays else running >= _FEW)
-        if begun and _word("after").fullmatch(line.text.strip(_EDGE)):
-            factor, other = 0.15, min(other, k)
-        if not stays:
-            continue
-        raw = next(values)
-        running += raw if first is not None and k > first else 0.0
-        value = raw * (0.3 if first is not None and k < first else factor)
-        k += 1
+    values, other = _weighed(page, kept, _title_line(lines, titles))
+    for line, value in zip(lines, values, strict=True):
         element, depth = line.owner, 0
         while value > 0 and element is not None and depth < _DEEPEST:
             weight[element] = weight.get(element, 0.0) + value
@@ -330,6 +316,27 @@ def _density(tree: Any, titles: tuple[str, ...], page: Sequence[Line]) -> list[L
     chosen = [line for line in lines[:other] if _is_below(line.owner, node)]
     behind = [line for line in lines[other:] if _is_below(line.owner, node)]
     return _without_lists([*chosen, *_without_cards(behind, least=0.0)])
+
+
+def _weighed(page: Sequence[Line], kept: Sequence[bool], title: int | None) -> tuple[list[float], int]:
+    """What each kept line weighs, and the first of them behind which the page names other articles.
+
+    ``title`` is the number of the kept line that says the title. A heading such as 相关文章 counts also
+    where it was cut off with its list, once running text stood before it.
+    """
+    values = _values(list(compress(page, kept)))
+    if title is None:
+        return values, len(values)
+    weighed: list[float] = []
+    other = len(values)
+    for line, stays in zip(page, kept, strict=True):
+        k = len(weighed)
+        begun = k > title + 2 if stays else sum(values[title + 1 : k]) >= _FEW
+        if other > k and begun and _word("after").fullmatch(line.text.strip(_EDGE)):
+            other = k
+        if stays:
+            weighed.append(values[k] * (0.3 if k < title else 0.15 if k >= other else 1.0))
+    return weighed, other
 
 
 def _is_below(element: Any, root: Any) -> bool:
@@ -390,19 +397,11 @@ def _value(line: Line, han: int) -> float:
 
 def _cut_furniture(body: Any) -> None:
     """Drop what is named as page furniture and holds only a little of the page's text."""
-    part = _word("furniture")
     whole = max(1, text_size(body))
-    named: dict[str, bool] = {}  # many elements share a class
     for element in _NAMED(body):
         own = element.tag in _FURNITURE
-        for name in () if own else filter(None, (element.get("class"), element.get("id"))):
-            if name not in named:
-                named[name] = part.search(name) is not None
-            if named[name]:
-                break
-        else:
-            if not own:
-                continue
+        if not own and not any(_is_furniture(element.get(name)) for name in ("class", "id")):
+            continue
         size = text_size(element)
         if size >= 0.25 * whole:
             continue
@@ -413,6 +412,12 @@ def _cut_furniture(body: Any) -> None:
             continue
         if own or linked * 3 >= size or size < 400:
             drop(element)
+
+
+@lru_cache(maxsize=4096)
+def _is_furniture(name: str | None) -> bool:
+    """Whether a class or an id is a name of page furniture; many elements share one."""
+    return name is not None and _word("furniture").search(name) is not None
 
 
 _NAMED = etree.XPath("descendant::*[@class or @id or self::nav or self::footer or self::aside]")

@@ -132,17 +132,24 @@ def _is_trap(element: Any) -> bool:
 
 
 def _is_white(element: Any) -> bool:
-    """Whether a few characters inside a paragraph are set in white: a mark against copying."""
-    if not (
-        _WHITE_COLOR.search(element.get("style") or "")
-        or _WHITE_COLOR.search(f"color:{element.get('color')}")
-    ):
-        return False
+    """Whether a few characters inside a paragraph are set in white on nothing: a mark against copying."""
     parent = element.getparent()
-    return parent is not None and text_size(element) <= 40 and text_size(parent) >= 3 * text_size(element)
+    if parent is None or not _WHITE_COLOR.search(f"color:{element.get('color')};{element.get('style')}"):
+        return False
+    # white on a ground of its own is a heading, as the messenger's editors set it
+    grounds = (f"{one.get('style')} {one.get('bgcolor') and 'background'}" for one in _and_above(element))
+    if any("background" in ground.lower() for ground in grounds):
+        return False
+    return text_size(element) <= 40 and text_size(parent) >= 3 * text_size(element)
 
 
-_WHITE_COLOR = re.compile(r"(?<![-\w])color\s*:\s*(?:#fff(?:fff)?|white)\b", re.IGNORECASE)
+def _and_above(element: Any) -> Iterable[Any]:
+    return (element, *element.iterancestors())
+
+
+_WHITE_COLOR = re.compile(
+    r"(?<![-\w])color\s*:\s*(?:#fff(?:fff)?\b|white\b|rgb\(\s*255\s*,\s*255\s*,\s*255\s*\))", re.IGNORECASE
+)
 
 
 @lru_cache(maxsize=1)

@@ -124,30 +124,37 @@ def spoken_part(sentence: str, names: Sequence[str]) -> tuple[int, int] | None:
 
     None where nobody says I outside of these clauses, or the site does not name itself.
     """
-    clauses = [m.span() for m in _CLAUSE.finditer(sentence)]
-    at = places(sentence, names)
-    spoken = [any(begin <= place < end for place in at) for begin, end in clauses]
-    if not any(
-        _I.search(sentence, *clause) for clause, told in zip(clauses, spoken, strict=True) if not told
-    ):
+    clauses = _clauses(sentence, names)
+    if not _says_i(sentence, clauses):
         return None
-    for k, (begin, end) in enumerate(clauses):
+    for k, (begin, end, _) in enumerate(clauses):
         known = [sentence.find(name, begin, end) + len(name) for name in names if name in sentence[begin:end]]
         if known:
-            first = k
-            while first and spoken[first - 1] and not _I.search(sentence, *clauses[first - 1]):
-                first -= 1
-            return clauses[first][0], max(known)
+            while k and clauses[k - 1][2] and not _I.search(sentence, *clauses[k - 1][:2]):
+                k -= 1
+            stop = max(known)
+            # a name that ends its clause takes the comma along
+            return clauses[k][0], end if not _WORDS.search(sentence, stop, end) else stop
     return None
 
 
 def is_own(sentence: str, names: Sequence[str]) -> bool:
     """Whether somebody says I in a clause in which no site speaks."""
+    return _says_i(sentence, _clauses(sentence, names))
+
+
+def _clauses(sentence: str, names: Sequence[str]) -> list[tuple[int, int, bool]]:
+    """Begin and end of every clause, and whether anybody is addressed in it."""
     at = places(sentence, names)
-    clauses = [m.span() for m in _CLAUSE.finditer(sentence)]
-    return any(_I.search(sentence, b, e) and not any(b <= place < e for place in at) for b, e in clauses)
+    spans = (m.span() for m in _CLAUSE.finditer(sentence))
+    return [(begin, end, any(begin <= place < end for place in at)) for begin, end in spans]
 
 
+def _says_i(sentence: str, clauses: Iterable[tuple[int, int, bool]]) -> bool:
+    return any(not spoken and _I.search(sentence, begin, end) for begin, end, spoken in clauses)
+
+
+_WORDS = re.compile(r"[一-龥A-Za-z0-9]")
 _CLAUSE = re.compile(r"[^，；：:,;。！？!?]+[，；：:,;。！？!?~～]*")
 _I = re.compile(r"我(?!们|要(?:下载|上传|投稿|纠错|评价|评论|举报))")
 
@@ -182,6 +189,11 @@ def _named(line: str, names: Sequence[str]) -> tuple[int, bool]:
         if len(root) >= 2 and root in line:
             return least["root"], True
     return 0, False
+
+
+def is_site(name: str) -> bool:
+    """Whether a name ends as the names of sites do: 某某文库, and not 中国教育."""
+    return _kind().search(name) is not None
 
 
 @cache

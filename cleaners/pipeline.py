@@ -344,7 +344,9 @@ def _first_lines(text: str) -> list[str]:
         # a title set on two lines: 关于做好……和 ⏎ ……工作的通知
         whole = above + line if _UNFINISHED.search(above) else line
         named = ends_with_genre(core_of(whole)) or titles([whole]).declared is not None
-        field = _A_FIELD.search(whole) and (genre.by_title(whole) is None or _A_PERSON.match(whole))
+        field = _A_FIELD.search(whole) and (
+            genre.by_title(whole) is None or _A_PERSON.match(whole) or _UNFILLED.match(whole)
+        )
         if field and not named:
             above = ""  # 甲方：某某 and the like begin a text
             continue
@@ -357,7 +359,8 @@ def _first_lines(text: str) -> list[str]:
 
 
 _A_FIELD = re.compile(r"[:：_＿〔〕]|\d{4}年")
-_A_PERSON = re.compile(r"[^:：]{0,4}人[:：]|[^:：]+[:：][_＿ 　]*$")  # or nothing filled in yet
+_A_PERSON = re.compile(r"[^:：]{0,4}人[:：]")
+_UNFILLED = re.compile(r"[^:：]+[:：][_＿ 　]*$")
 _NO_TITLE = re.compile(r"[。！？!?；;，,：:]$")
 _UNFINISHED = re.compile(r"^关于|[和与及暨、]$")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import cache
 
-from fanwen.cleaners import names, rules
+from fanwen.cleaners import chars, names, rules
 from fanwen.cleaners.placeholders import find as placeholders
 from fanwen.cleaners.types import Span
 
@@ -47,7 +47,7 @@ def spans(text: str, own: tuple[Span, ...] | None = None) -> tuple[Span, ...]:
 def _numbers(text: str) -> Iterable[Span]:
     """Everything but names, the kinds that are surest first."""
     plain = text.translate(_WIDE) if _HAS_WIDE.search(text) else text
-    digits = list(_lines_of_digits(plain))
+    digits = list(chars.lines_with(plain, (m.start() for m in _DIGITS.finditer(plain))))
     for rule in rules.family("privacy.toml", "kind"):
         kind = rule.name.removeprefix("privacy.").partition(".")[0]
         if not rule.may_match(plain):
@@ -60,16 +60,6 @@ def _numbers(text: str) -> Iterable[Span]:
                 begin = _address_begin(plain, begin)
             if begin < end and (not check or check(plain, begin, end)):
                 yield Span(kind, begin, end)
-
-
-def _lines_of_digits(text: str) -> Iterator[tuple[int, int]]:
-    """Begin and end of every line with digits enough for a number."""
-    end = -1
-    for m in _DIGITS.finditer(text):
-        if m.start() > end:
-            end = text.find("\n", m.end())
-            end = len(text) if end < 0 else end
-            yield text.rfind("\n", 0, m.start()) + 1, end
 
 
 # -- what a pattern cannot say ---------------------------------------------------------------------

@@ -70,7 +70,13 @@ def paragraphs(*lines: str) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "notice", ["（转载请注明来自溪口文秘网）", "（未经许可不得转载）", "【广告：溪口助手，30秒出稿】"]
+    "notice",
+    [
+        "（转载请注明来自溪口文秘网）",
+        "（未经许可不得转载）",
+        "【未经授权，禁止转载】",
+        "【广告：溪口助手，30秒出稿】",
+    ],
 )
 def test_a_notice_in_a_paragraph_goes_without_the_paragraph(clean: Clean, notice: str) -> None:
     held = PROSE[1] + notice + PROSE[2]
@@ -134,10 +140,25 @@ def test_a_site_that_names_itself_inside_somebodys_sentence(clean: Clean) -> Non
     assert PROSE[1] + begin + end + PROSE[2] in cleaned.pieces[0].text.split("\n")
 
 
-def test_a_mark_glued_to_three_lines_goes_without_them(clean: Clean) -> None:
-    mark = "山谷文稿网专用水印"
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "山谷文稿网专用水印",
+        "【山谷文稿网原创】",
+        "山谷文稿网 www.shangu.example",
+        "山谷文稿网版权所有请勿转载",
+    ],
+)
+def test_a_mark_glued_to_three_lines_goes_without_them(clean: Clean, mark: str) -> None:
     lines = [mark + PROSE[0], PROSE[1], PROSE[2][:20] + mark + PROSE[2][20:], mark + PROSE[3], *PROSE[4:]]
     assert clean(paragraphs(*lines)).pieces[0].text == "\n".join(PROSE)
+    lines = [PROSE[0] + mark, PROSE[1] + mark, PROSE[2], PROSE[3] + mark, *PROSE[4:]]
+    assert clean(paragraphs(*lines)).pieces[0].text == "\n".join(PROSE)
+
+
+def test_a_name_that_is_no_site_s_is_no_mark() -> None:
+    text = "\n".join(f"中国教育部门{line}" for line in PROSE)
+    assert boilerplate.marks(text, ["中国教育"]) == []
 
 
 def test_somebody_who_tells_of_downloads_keeps_the_sentence() -> None:
@@ -175,6 +196,17 @@ def test_white_marks_inside_a_paragraph_go(clean: Clean, mark: str) -> None:
 def test_a_white_text_on_a_dark_page_stays(clean: Clean) -> None:
     whole = f'<span style="color:#fff">{PROSE[1]}</span>'
     assert PROSE[1] in clean(paragraphs(PROSE[0], whole, *PROSE[2:])).pieces[0].text
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        '<strong style="background:#c00;color:#fff">一、借阅台</strong>',
+        '<span style="background-color: rgb(0,80,160)"><span style="color:rgb(255,255,255)">一、借阅台</span>：</span>',
+    ],
+)
+def test_a_white_heading_on_a_ground_stays(clean: Clean, head: str) -> None:
+    assert "一、借阅台" in clean(paragraphs(PROSE[0], head + PROSE[1], *PROSE[2:])).pieces[0].text
 
 
 def test_a_link_behind_the_text_leads_away(clean: Clean) -> None:
