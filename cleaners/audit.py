@@ -53,6 +53,7 @@ _IN_CODE = (
     "layout.page_break",
     "layout.page_join",
     "layout.page_number",
+    "layout.page_title",
     "layout.running_head",
     "layout.semicolon",
     "layout.stutter",

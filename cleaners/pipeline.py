@@ -25,6 +25,7 @@ from fanwen.cleaners import (
     layout,
     letters,
     nags,
+    paging,
     privacy,
     quality,
     script,
@@ -60,7 +61,6 @@ _TYPES = {
 _MARKUP = re.compile(
     rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]|<(?:div|p|table|center|br|meta|title)[\s>/]", re.I
 )
-_PAGE_TOP = 300
 
 
 def page_from_file(path: Path) -> Page:
@@ -165,28 +165,6 @@ def _read(page: Page, hints: ExtractHints) -> _Read:
     return _Read(kind, decoded.encoding, decoded.lossy, extracted, page.truncated)
 
 
-def _join(texts: Sequence[str]) -> str:
-    """Joins the pages of a paginated article; a page that starts in mid-sentence joins without a break."""
-    whole = ""
-    if len(texts) == 1:
-        return texts[0].strip("\n")
-    for text in texts:
-        text = text.strip("\n")
-        last = whole.rstrip()[-1:]
-        first = text.lstrip(" 　")[:1]
-        runs_on = last and last not in letters.ENDS + ":：" and re.match(r"[㐀-鿿，。、；]", first or " ")
-        line = whole.rstrip().rpartition("\n")[2]
-        # a page's own furniture on top: what goes on in mid-sentence is joined when that is gone
-        junk = boilerplate.lines(text[:_PAGE_TOP])
-        topped = bool(junk) and junk[0].begin <= 2
-        if runs_on and not topped and len(line) >= 25 and not layout.is_head_line(text.lstrip(" 　")[:40]):
-            whole = whole.rstrip() + text.lstrip(" 　")
-        else:
-            # an empty line: something of the page may have stood here
-            whole = f"{whole}\n\n{text}" if whole else text
-    return whole
-
-
 # -- the order ------------------------------------------------------------------------------------
 
 
@@ -202,7 +180,9 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Trace
     if size > MAX_TEXT:
         raise TooLargeError(f"{size} characters of text")
     hits = Hits()
-    trace = Trace(_join([read.extracted.text for read in reads]), hits)
+    joined, repeated = paging.join([read.extracted for read in reads])
+    trace = Trace(joined, hits)
+    trace.apply(repeated)
     pages_declared = glued.pages_declared(
         "\n".join([trace.text, *(line for r in reads for line in r.extracted.furniture)])
     )

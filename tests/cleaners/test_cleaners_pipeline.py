@@ -89,6 +89,34 @@ def test_paginated_article_joins(clean: Clean) -> None:
     assert piece.text == f"{PROSE[5]}\n{whole}\n{PROSE[0]}"
 
 
+@pytest.mark.parametrize("foot", ["", "<p>本文版权归作者所有，转载请注明出处：小禾网 xiaohe.example</p>"])
+@pytest.mark.parametrize("number", ["", "(2)", "（第2页）"])
+@pytest.mark.parametrize("torn", [True, False])
+def test_a_title_on_top_of_every_page_is_no_text(foot: str, number: str, torn: bool) -> None:
+    title = "县图书馆年度工作总结"
+    whole = "".join(PROSE)
+    at = len(PROSE[0]) + (20 if torn else 0)
+    parts = [
+        html(f"<p>{title}</p><p>{PROSE[5]}</p><p>{whole[:at]}</p>{foot}", title),
+        html(f"<p>{title}{number}</p><p>{whole[at:]}</p><p>{PROSE[0]}</p>{foot}", title + number),
+    ]
+    (piece,) = clean_document(
+        [Page(f"https://a.example/{k}.html", p, "text/html") for k, p in enumerate(parts)]
+    ).pieces
+    assert piece.text == f"{PROSE[5]}\n{whole[:at]}{'' if torn else chr(10)}{whole[at:]}\n{PROSE[0]}"
+
+
+def test_a_first_line_that_is_not_the_page_s_title_stays() -> None:
+    parts = [
+        html(f"<p>{PROSE[5]}</p>", "县图书馆年度工作总结"),
+        html(f"<p>二、县图书馆的打算</p><p>{PROSE[0]}</p>", "县图书馆年度工作总结(2)"),
+    ]
+    (piece,) = clean_document(
+        [Page(f"https://a.example/{k}.html", p, "text/html") for k, p in enumerate(parts)]
+    ).pieces
+    assert piece.text == f"{PROSE[5]}\n二、县图书馆的打算\n{PROSE[0]}"
+
+
 def test_truncated_transfer_makes_the_last_piece_incomplete() -> None:
     cleaned = clean_document([Page("u", COMPILATION, "text/html", truncated=True)])
     assert ["incomplete" in p.flags for p in cleaned.pieces] == [False, False, True]
