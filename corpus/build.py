@@ -17,7 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from fanwen.cleaners.types import Claim, Claims, Cleaned, ExtractHints, Page, Piece
-from fanwen.corpus import dedup, masking, search
+from fanwen.corpus import dedup, masking, search, takedowns
 from fanwen.corpus.identity import digest, match, piece_id, text_hash
 from fanwen.corpus.masking import Published, Stored
 from fanwen.corpus.store import Store, open_store, to_json
@@ -39,6 +39,7 @@ from fanwen.corpus.versions import (
 from fanwen.corpus.workers import worker_pool
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import ArchivedDocument
+from fanwen.spiders.takedown import TAKEN_DOWN, Takedown
 
 __all__ = ["BuildReport", "Progress", "build"]
 
@@ -59,6 +60,7 @@ class SiteFacts:
     status: Mapping[str, str]
     decision: Mapping[str, str]
     mask: frozenset[str]
+    takedown: Takedown = Takedown()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,17 @@ def build(
     site_status: Mapping[str, str] | None = None,
     site_decision: Mapping[str, str] | None = None,
     mask: frozenset[str] = masking.KINDS,
+    takedown: Takedown = Takedown(),
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> BuildReport:
     """Bring corpus.db up to archive.db. ``workers`` defaults to the number of cores; 1 means in process.
 
-    ``mask`` are the kinds of personal data that no release shall show.
+    ``mask`` are the kinds of personal data that no release shall show, ``takedown`` names what is in none.
     ``progress(step, done, total)`` is called after every commit; total is 0 where it is not known.
     Raises the errors of :func:`fanwen.corpus.store.open_store` and of the archive.
     """
-    facts = SiteFacts(hints or {}, site_status or {}, site_decision or {}, mask)
+    facts = SiteFacts(hints or {}, site_status or {}, site_decision or {}, mask, takedown)
     counts: Counter[str] = Counter()
     rejects: Counter[str] = Counter()
     with Archive(archive_path, readonly=True) as archive, open_store(corpus_path, create=True) as store:
@@ -148,16 +151,19 @@ def _changed(
             " where v.removed_in is null and d.source = 'archive'"
         ).fetchall()
     )
+    texts = takedowns.texts_named(store, facts.takedown)
     for document in documents:
         counts["documents"] += 1
-        state_hash = _state_hash(document, facts, ruleset)
+        if takedowns.is_named(document, facts.takedown):
+            document = replace(document, gone=TAKEN_DOWN)
+        state_hash = _state_hash(document, facts, ruleset, texts.get(document.url, ()))
         if known.get(document.url) == state_hash or (document.gone and document.url not in known):
             counts["unchanged"] += 1
         else:
             yield _Task(document, state_hash)
 
 
-def _state_hash(document: ArchivedDocument, facts: SiteFacts, ruleset: str) -> str:
+def _state_hash(document: ArchivedDocument, facts: SiteFacts, ruleset: str, taken: tuple[str, ...]) -> str:
     site = document.site
     return digest(
         STATE,
@@ -168,6 +174,7 @@ def _state_hash(document: ArchivedDocument, facts: SiteFacts, ruleset: str) -> s
         facts.status.get(site),
         facts.decision.get(site),
         str(document.missing_parts),
+        *taken,
         to_json(
             [
                 [part.url, part.body_hash, part.content_type, part.truncated, asdict(part.consent)]
@@ -279,6 +286,8 @@ class _Writer:
             extra = _rights_flags(document, self.facts)
             identified = _identified(store, number, document.url, cleaned.pieces)
             for (identity, piece), shown in zip(identified, result.published, strict=True):
+                if text_hash(piece.text) in self.facts.takedown.hashes:
+                    continue
                 earlier = before.get(identity)
                 state = _piece_state(store, identity, version, piece, shown, document.url, extra, earlier)
                 put_piece(store, state)
@@ -288,9 +297,14 @@ class _Writer:
                 elif visibly_different(earlier, state):
                     self.counts["modified"] += 1
         for identity in before.keys() - kept:
-            close_piece(store, identity, "source_gone" if document.gone else "no_longer_on_page")
+            close_piece(store, identity, self._why(document, before[identity]))
             self.counts["removed"] += 1
         _forget_unused_numbers(store, number)
+
+    def _why(self, document: ArchivedDocument, piece: PieceState) -> str:
+        if document.gone == TAKEN_DOWN or piece.text in self.facts.takedown.hashes:
+            return takedowns.REASON
+        return "source_gone" if document.gone else "no_longer_on_page"
 
 
 def _document_number(store: Store, document: ArchivedDocument) -> int:

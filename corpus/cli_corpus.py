@@ -47,7 +47,13 @@ def release() -> None:
 def release_create(home: Home, as_json: bool, date: str | None) -> None:
     """Publish the corpus as the next release, if anything changed since the last."""
     with home.locked("release create"):
-        made = release_module.create(_corpus(home), home.releases, date=date, mask=home.config().mask)
+        made = release_module.create(
+            _corpus(home),
+            home.releases,
+            date=date,
+            mask=home.config().mask,
+            takedown=home.takedown(),
+        )
     if as_json:
         print_json(made)
     elif made is None:

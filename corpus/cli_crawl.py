@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -127,17 +128,10 @@ def crawl(
     It can be killed at any moment and goes on where it was.
     """
     chosen = chosen_sites(home, names)
-    progress = Progress()
     with home.locked("crawl"):
         report = crawl_home(
-            home,
-            chosen,
-            proxy=proxy,
-            revisit=revisit,
-            shard=_shard(shard) if shard else None,
-            progress=progress,
+            home, chosen, proxy=proxy, revisit=revisit, shard=_shard(shard) if shard else None
         )
-    progress.close()
     print_json(report) if as_json else print(_crawl_table(report))
     context.exit(report.exit_code)
 
@@ -232,12 +226,51 @@ def _told(report: RefreshReport) -> str:
 
 
 def _crawl_table(report: CrawlReport) -> str:
-    head = ("site", "requests", "new", "changed", "unchanged", "gone", "blocked", "errors", "left")
+    head = (
+        "site",
+        "requests",
+        "kB",
+        "new",
+        "changed",
+        "unchanged",
+        "spared",
+        "gone",
+        "blocked",
+        "errors",
+        "left",
+    )
     rows = [
-        (s.site, s.requests, s.new, s.changed, s.unchanged, s.gone, s.blocked, s.errors, s.queue)
+        (
+            s.site,
+            s.requests,
+            s.wire_bytes // 1000,
+            s.new,
+            s.changed,
+            s.unchanged,
+            s.spared,
+            s.gone,
+            s.blocked,
+            s.errors,
+            s.queue,
+        )
         for s in report.sites
     ]
-    return table([head, *rows])
+    return "\n".join([table([head, *rows]), *_remarks(report)])
+
+
+def _remarks(report: CrawlReport) -> Iterator[str]:
+    """What a maintainer should know about a site besides numbers."""
+    for site in report.sites:
+        if site.closed:
+            yield f"  {site.site}: left early, {site.closed}"
+        if site.budget:
+            yield f"  {site.site}: {site.budget}; {site.queue} pages are left for the next day"
+        if site.scripted:
+            yield f"  {site.site}: {site.scripted} pages show nothing without JavaScript"
+        for trap in site.traps:
+            yield f"  {site.site}: {trap.count} × {trap.kind}, as {trap.example}"
+    for start in report.refused_starts:
+        yield f"  refused start: {start}"
 
 
 def _shard(text: str) -> tuple[int, int]:

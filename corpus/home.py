@@ -21,6 +21,7 @@ from pydantic_core import PydanticCustomError
 from fanwen.cleaners.privacy import KINDS
 from fanwen.errors import BlockedError, IncompleteError, UsageError
 from fanwen.spiders.site import Site, builtin_site_folder, read_sites
+from fanwen.spiders.takedown import Takedown, read_takedown
 
 DEFAULT = "fanwen-data"
 
@@ -78,6 +79,10 @@ class Home:
         return self.path / "runs"
 
     @property
+    def takedown_file(self) -> Path:
+        return self.path / "takedown.txt"
+
+    @property
     def site_folder(self) -> Path:
         return self.path / "sites"
 
@@ -97,6 +102,10 @@ class Home:
     def sites(self) -> dict[str, Site]:
         """The built-in sites, and this home's own, which replace built-in ones of the same name."""
         return read_sites([builtin_site_folder(), self.site_folder])
+
+    def takedown(self) -> Takedown:
+        """The takedown list; an empty one where there is no file. Raises UsageError."""
+        return read_takedown(self.takedown_file)
 
     def used_gb(self) -> float:
         """How much disk the home takes, in GB of 10⁹ bytes."""

@@ -19,10 +19,14 @@ from fanwen.corpus import release as release_module
 from fanwen.corpus.build import BuildReport, build
 from fanwen.corpus.health import Gate, gates
 from fanwen.corpus.home import Home
+from fanwen.corpus.live import CrawlProgress
 from fanwen.corpus.report import Progress, as_json
+from fanwen.corpus.store import open_store
 from fanwen.corpus.types import Release
+from fanwen.corpus.versions import text_digests
 from fanwen.errors import UsageError
-from fanwen.spiders.crawl import CrawlOptions, CrawlReport, Visit, crawl
+from fanwen.spiders.archive import Archive
+from fanwen.spiders.crawl import CrawlOptions, CrawlReport, crawl
 from fanwen.spiders.site import Site
 
 # what a refresh crawls of its own accord; a candidate has not been checked by anybody
@@ -64,7 +68,7 @@ def refresh(
     """
     sites = chosen_sites(home, names)
     with home.locked("refresh"):
-        crawled = crawl_home(home, sites, proxy=proxy, revisit=revisit, progress=progress)
+        crawled = crawl_home(home, sites, proxy=proxy, revisit=revisit)
         report = RefreshReport(crawled)
         # an interrupted crawl says nothing about what is gone; the next run goes on with it
         if crawled.exit_code != 5:
@@ -102,7 +106,6 @@ def crawl_home(
     proxy: str | None = None,
     revisit: bool = False,
     shard: tuple[int, int] | None = None,
-    progress: Progress,
 ) -> CrawlReport:
     """Crawl into the home's archive. Raises UsageError without contact or beyond the disk budget."""
     config = home.config()
@@ -112,35 +115,44 @@ def crawl_home(
             f"raise disk_budget_gb in {home.config_file} or free some."
         )
 
-    def seen(visit: Visit) -> None:
-        progress(f"{visit.site}  {visit.outcome}  {visit.url}", visit.visited, 0)
-
-    return crawl(
-        CrawlOptions(
-            home.archive,
-            sites,
-            contact=config.contact,
-            proxy=proxy,
-            revisit=revisit,
-            shard=shard,
-            progress=seen,
+    progress = CrawlProgress()
+    try:
+        return crawl(
+            CrawlOptions(
+                home.archive,
+                sites,
+                contact=config.contact,
+                proxy=proxy,
+                revisit=revisit,
+                shard=shard,
+                progress=progress,
+                takedown=home.takedown(),
+            )
         )
-    )
+    finally:
+        progress.close()
 
 
 def build_home(home: Home, *, workers: int | None = None, progress: Progress) -> BuildReport:
-    """Build the home's corpus from its archive, with what the site files know."""
+    """Build the home's corpus from its archive, with what the site files know.
+
+    The archive is told which documents kept their text, so that the next crawl leaves them alone for longer.
+    """
     sites = home.sites()
-    return build(
+    report = build(
         home.archive,
         home.corpus,
         hints={name: site_hints(site) for name, site in sites.items()},
         site_status={name: site.status for name, site in sites.items()},
         site_decision={name: site.rights.decision for name, site in sites.items()},
         mask=home.config().mask,
+        takedown=home.takedown(),
         workers=workers,
         progress=progress,
     )
+    with Archive(home.archive) as archive, open_store(home.corpus, readonly=True) as store:
+        archive.note_texts(text_digests(store, archive.texts_wanted()))
+    return report
 
 
 def _publish(
@@ -150,7 +162,9 @@ def _publish(
     checked = gates(home.corpus, sites)
     made = None
     if all(gate.passed for gate in checked):
-        made = release_module.create(home.corpus, home.releases, mask=home.config().mask)
+        made = release_module.create(
+            home.corpus, home.releases, mask=home.config().mask, takedown=home.takedown()
+        )
     return RefreshReport(crawled, built, checked, made)
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import zstandard
 
 import fanwen
-from fanwen.corpus import dedup, exports, masking, search
+from fanwen.corpus import dedup, exports, masking, search, takedowns
 from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.identity import root
 from fanwen.corpus.schema import SCHEMA_VERSION
@@ -30,6 +30,7 @@ from fanwen.corpus.store import Store, explained, open_store, to_json
 from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import DamagedError, UsageError
+from fanwen.spiders.takedown import Takedown
 
 INDEX = "index.json"
 
@@ -44,12 +45,14 @@ def create(
     *,
     date: str | None = None,
     mask: frozenset[str] = masking.KINDS,
+    takedown: Takedown = Takedown(),
     progress: Progress | None = None,
 ) -> Release | None:
     """Publish the current state if something that a reader can see changed; else None.
 
     ``date`` (YYYY-MM-DD) defaults to the day of the newest fetch in the release. ``mask`` are the kinds of
-    personal data that it does not show; the files are made from :mod:`fanwen.corpus.masked` only.
+    personal data that it does not show; the files are made from :mod:`fanwen.corpus.masked` only. What
+    ``takedown`` names is not in it.
     Raises :class:`UsageError` for an empty corpus or a wrong date.
     """
     step = progress or (lambda name, done, total: None)
@@ -60,6 +63,7 @@ def create(
             raise UsageError(
                 "The corpus holds no pieces yet; crawl or ingest some pages and run 'fanwen build'."
             )
+        takedowns.close_named(store, takedown)
         masking.update(store, mask, progress)
         dedup.update(store, progress)
         dedup.settle(store, final=True)

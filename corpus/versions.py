@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 
-from fanwen.corpus.identity import leaf, text_hash
+from fanwen.corpus.identity import digest, leaf, text_hash
 from fanwen.corpus.store import Store, to_json
 
 # what keeps a piece out of the default set, besides being a stub: rights first, then quality
@@ -151,6 +151,19 @@ def put_piece(store: Store, state: PieceState) -> None:
     if base is not None:
         _close(store, "piece_version", base[0], _why(base[1:], values))
     _write(store, "piece_version", _PIECE_COLUMNS, values, pending)
+
+
+def text_digests(store: Store, documents: Iterable[str]) -> dict[str, str]:
+    """One hash over the texts of each document's current pieces, by document."""
+    found = {}
+    for key in documents:
+        texts = store.rows(
+            "select v.text from piece_version v join piece p on p.id = v.piece"
+            " join document d on d.id = p.document where d.key = ? and v.removed_in is null order by v.place",
+            key,
+        ).fetchall()
+        found[key] = digest(*(text for (text,) in texts))
+    return found
 
 
 def close_piece(store: Store, piece: str, why: str) -> None:

@@ -15,10 +15,10 @@ import errno
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from types import TracebackType
@@ -28,9 +28,22 @@ from sqlite_utils import Database
 
 from fanwen.errors import BlockedError, DamagedError, FanwenError, IncompleteError, UsageError
 from fanwen.spiders.items import ArchivedDocument, ArchivedPart, Consent
+from fanwen.spiders.robots import (
+    DISALLOWED,
+    ROBOTS_PATH,
+    SITE_WIDE,
+    TDMREP_PATH,
+    TDMREP_RESERVES,
+    Robots,
+    Tdmrep,
+    read_robots,
+    read_tdmrep,
+)
 from fanwen.spiders.schema import APPLICATION_ID, migrations
+from fanwen.spiders.scope import origin
 
 BUSY_SECONDS = 15.0
+LEAST_DAYS, MOST_DAYS = 30, 365  # how long a page is left alone
 UNLINKED = "no longer linked"  # the reason of a part that its document does not have any more
 
 
@@ -194,8 +207,9 @@ class Archive:
             rows = self.conn.cursor()
             rows.row_factory = sqlite3.Row
             rows.execute(_DOCUMENTS)
+            words = SiteWords(self)
             for url, members in groupby(rows, key=lambda row: str(row["document_url"])):
-                document = _document(url, list(members))
+                document = _document(url, list(members), words)
                 if document is not None:
                     yield document
 
@@ -206,7 +220,24 @@ class Archive:
             rows.row_factory = sqlite3.Row
             rows.execute(_DOCUMENT, (url,))
             members = rows.fetchall()
-        return _document(str(members[0]["document_url"]), members) if members else None
+            return _document(str(members[0]["document_url"]), members, SiteWords(self)) if members else None
+
+    def texts_wanted(self) -> list[str]:
+        """Documents that were fetched anew since the cleaners' texts of them were noted."""
+        with explained(self.path):
+            rows = self.conn.execute(
+                "SELECT DISTINCT document_url FROM url WHERE body_fetch IS NOT NULL AND kind = 'detail'"
+                " AND state = 'done' AND text_fetch IS NOT body_fetch"
+            )
+            return [url for (url,) in rows]
+
+    def note_texts(self, digests: Mapping[str, str]) -> None:
+        """Note what the cleaners made of documents, by URL: one whose text stayed was not changed.
+
+        Its page is then left alone twice as long as before, whatever its bytes were.
+        """
+        with self.write() as conn:
+            conn.executemany(_NOTE_TEXT, [{"url": url, "text": text} for url, text in digests.items()])
 
     def newest_fetched_at(self) -> str | None:
         """When the newest body among the documents came, None for an empty archive."""
@@ -288,6 +319,11 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def later(*, days: float = 0, seconds: float = 0) -> str:
+    """A time from now on, as it is stored."""
+    return (datetime.now(UTC) + timedelta(days=days, seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn the database's and the disk's troubles into the error a user can act on."""
@@ -332,6 +368,17 @@ def _disk_full(path: Path) -> IncompleteError:
     )
 
 
+_NOTE_TEXT = f"""
+UPDATE url SET
+  interval_days = CASE WHEN text_hash = :text THEN min({MOST_DAYS}, interval_was * 2) ELSE interval_days END,
+  next_visit = CASE WHEN text_hash = :text THEN strftime('%Y-%m-%dT%H:%M:%SZ',
+    (SELECT fetched_at FROM fetch WHERE id = url.body_fetch),
+    '+' || min({MOST_DAYS}, interval_was * 2) || ' days')
+    ELSE next_visit END,
+  text_hash = :text, text_fetch = body_fetch
+WHERE url = :url AND text_fetch IS NOT body_fetch AND state = 'done'
+"""
+
 # A root that moved within its site is gone from its old place once the new one has a body.
 _DOCUMENTS = f"""
 SELECT u.document_url, u.url, u.site, u.state, u.body_hash, u.gone, u.name, u.note, u.first_fetched_at,
@@ -340,7 +387,8 @@ SELECT u.document_url, u.url, u.site, u.state, u.body_hash, u.gone, u.name, u.no
          (SELECT 1 FROM url t WHERE t.url = u.moved_to AND t.body_hash IS NOT NULL
           AND t.kind IN ('detail', 'part', 'attachment')) AS replaced,
        b.content_type, b.fetched_at, b.truncated,
-       c.robots_hash, c.x_robots_tag, c.meta_robots, c.tdm_reservation, c.reservations
+       c.robots_hash, c.x_robots_tag, c.meta_robots, c.tdm_reservation, c.content_usage, c.tdmrep_hash,
+       c.reservations
 FROM url u LEFT JOIN fetch b ON b.id = u.body_fetch LEFT JOIN fetch c ON c.id = u.consent_fetch
 WHERE u.kind IN ('detail', 'part', 'attachment') AND u.gone IS NOT '{UNLINKED}'
 ORDER BY u.document_url, u.part, u.url
@@ -358,14 +406,58 @@ FROM url GROUP BY site ORDER BY site
 """
 
 
-def _document(url: str, members: list[sqlite3.Row]) -> ArchivedDocument | None:
+class SiteWords:
+    """What sites say now for all their pages: the newest robots.txt and tdmrep.json of each origin."""
+
+    def __init__(self, archive: Archive):
+        self._archive = archive
+        self._newest = {
+            (origin, path): (status, digest)
+            for origin, path, status, digest in archive.conn.execute(_SITE_FILES)
+        }
+        self._known: dict[str, tuple[Robots, Tdmrep] | None] = {}
+
+    def reservations(self, url: str, said: Iterable[str]) -> set[str]:
+        """The reservations for a page: ``said`` with its last fetch, and the site's own word as it is now."""
+        known = self._of(origin(url))
+        if known is None:
+            return set(said)
+        robots, tdmrep = known
+        found = {word for word in said if not word.startswith(SITE_WIDE)} | robots.reservations(url)
+        if not robots.allows(url):
+            found.add(DISALLOWED)
+        return found | ({TDMREP_RESERVES} if tdmrep.reserves(url) else set())
+
+    def _of(self, site: str) -> tuple[Robots, Tdmrep] | None:
+        if site not in self._known:
+            self._known[site] = self._read(site)
+        return self._known[site]
+
+    def _read(self, site: str) -> tuple[Robots, Tdmrep] | None:
+        if (site, ROBOTS_PATH) not in self._newest:
+            return None
+        status, digest = self._newest[site, ROBOTS_PATH]
+        robots = read_robots(status, self._archive.body(digest) if digest else b"", digest)
+        _, digest = self._newest.get((site, TDMREP_PATH), (0, None))
+        return robots, Tdmrep(digest, read_tdmrep(self._archive.body(digest)) if digest else ())
+
+
+# answers that decide; where a server only failed, what it said before still holds
+_SITE_FILES = """
+SELECT origin, path, status, body_hash FROM robots WHERE id IN
+  (SELECT max(id) FROM robots WHERE status BETWEEN 200 AND 499 AND status <> 429 AND NOT
+   (status BETWEEN 300 AND 399) AND error IS NULL GROUP BY origin, path)
+"""
+
+
+def _document(url: str, members: list[sqlite3.Row], words: SiteWords) -> ArchivedDocument | None:
     root = next((row for row in members if row["url"] == url), None)
     if root is None or root["body_hash"] is None:
         return None
     return ArchivedDocument(
         url=url,
         site=root["site"],
-        parts=tuple(_part(row) for row in members if row["body_hash"] is not None),
+        parts=tuple(_part(row, words) for row in members if row["body_hash"] is not None),
         first_fetched_at=root["first_fetched_at"],
         gone=f"moved to {root['moved_to']}" if root["replaced"] else root["gone"],
         name=root["name"],
@@ -373,8 +465,8 @@ def _document(url: str, members: list[sqlite3.Row]) -> ArchivedDocument | None:
     )
 
 
-def _part(row: sqlite3.Row) -> ArchivedPart:
-    reservations = set(json.loads(row["reservations"]))
+def _part(row: sqlite3.Row, words: SiteWords) -> ArchivedPart:
+    reservations = words.reservations(row["url"], json.loads(row["reservations"]))
     if row["state"] == "blocked":
         # fetched when it was allowed, forbidden since: the newest word counts
         reservations.add(str(row["note"]))
@@ -383,6 +475,8 @@ def _part(row: sqlite3.Row) -> ArchivedPart:
         x_robots_tag=row["x_robots_tag"],
         meta_robots=row["meta_robots"],
         tdm_reservation=row["tdm_reservation"],
+        content_usage=row["content_usage"],
+        tdmrep_hash=row["tdmrep_hash"],
         reservations=tuple(sorted(reservations)),
     )
     return ArchivedPart(

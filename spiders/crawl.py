@@ -17,7 +17,8 @@ from hashlib import sha256
 from fanwen import __version__
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
-from fanwen.spiders.frontier import Frontier, SiteCount
+from fanwen.spiders.counts import SiteCount, Trap, counts
+from fanwen.spiders.frontier import Frontier
 from fanwen.spiders.run import CrawlOptions, Run, Visit
 from fanwen.spiders.site import Site
 
@@ -28,11 +29,14 @@ _SKIPPED = ("paused", "retired")
 
 @dataclass(frozen=True, slots=True)
 class SiteReport:
-    """What one crawl brought for one site; counts are visits, ``bytes`` are of bodies.
+    """What one crawl brought for one site; counts are visits, ``bytes`` of bodies, ``wire_bytes`` as sent.
 
     ``by_status`` are (HTTP status, visits), 0 for no usable answer. ``errors`` are failed visits, ``refused``
     visits that the site forbade or redirects not followed, ``blocked`` URLs that robots.txt forbids,
     ``waits`` how often we were told to wait, ``queue`` URLs left. ``closed``: why the site was left early.
+    ``spared`` pages were not asked for because a sitemap says they are the same; ``scripted`` ones show
+    nothing without JavaScript. ``traps`` are what was not followed, ``robots`` the sha256 of each robots.txt
+    in force, ``budget`` says that the site may be asked no more today, which is no trouble.
     """
 
     site: str
@@ -51,6 +55,12 @@ class SiteReport:
     waits: int
     queue: int
     documents: int
+    wire_bytes: int = 0
+    spared: int = 0
+    scripted: int = 0
+    traps: tuple[Trap, ...] = ()
+    robots: tuple[str, ...] = ()
+    budget: str | None = None
     closed: str | None = None
     told_to_wait: bool = False
 
@@ -69,10 +79,10 @@ class SiteReport:
 
     @property
     def degraded(self) -> bool:
-        """It gave errors, or nothing where something was asked for."""
-        return (
-            self.errors > 0 or self.closed is not None or (self.requests > 0 and self.good == 0) or self.shut
-        )
+        """It gave errors, or nothing where something was asked for, or mostly pages that need a browser."""
+        empty = self.requests > 0 and self.good == 0
+        scripted = self.scripted * 2 > self.new + self.changed
+        return self.errors > 0 or self.closed is not None or empty or self.shut or scripted
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,7 @@ class CrawlReport:
             return 5
         if self.sites and all(site.shut for site in self.sites):
             return 4
-        if any(site.queue and not site.told_to_wait and not site.shut for site in self.sites):
+        if any(s.queue and not s.told_to_wait and not s.shut and s.budget is None for s in self.sites):
             return 5
         return 3 if self.refused_starts or any(site.degraded for site in self.sites) else 0
 
@@ -118,7 +128,7 @@ def crawl(options: CrawlOptions) -> CrawlReport:
                 crawl=frontier.crawl,
                 reason=run.reason if finished else "interrupted",
                 resumed=frontier.resumed,
-                sites=tuple(_site_report(run, count) for count in frontier.counts()),
+                sites=tuple(_site_report(run, count) for count in counts(archive, frontier.crawl, sites)),
                 refused_starts=refused,
             )
             stats = json.dumps([asdict(site) for site in report.sites], ensure_ascii=False)
@@ -211,6 +221,12 @@ def _site_report(run: Run, count: SiteCount) -> SiteReport:
         waits=run.waits[count.site],
         queue=count.queued,
         documents=count.documents,
+        wire_bytes=count.wire_bytes,
+        spared=count.spared,
+        scripted=count.scripted,
+        traps=count.traps,
+        robots=count.robots,
+        budget=run.frontier.budgets.reason(count.site) if count.queued else None,
         closed="; ".join(closed) or None,
         told_to_wait=any(host.told_to_wait for host in hosts),
     )

@@ -69,6 +69,7 @@ class DecompressMiddleware:
     def process_response(self, request: Any, response: Any) -> Any:
         encodings = b",".join(response.headers.getlist("Content-Encoding")).lower().split(b",")
         body, flags = response.body, list(response.flags)
+        request.meta["wire_bytes"] = len(body)
         for encoding in reversed([name.strip() for name in encodings]):
             if encoding in (b"", b"identity") or not body:
                 continue

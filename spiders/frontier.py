@@ -16,42 +16,41 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import NamedTuple
 
 from fanwen.errors import BlockedError
-from fanwen.spiders.archive import UNLINKED, Archive, explained, insert, utc_now
+from fanwen.spiders import absent, discovery, lastmod
+from fanwen.spiders.archive import LEAST_DAYS, MOST_DAYS, Archive, explained, insert, later, utc_now
+from fanwen.spiders.budget import Budgets
+from fanwen.spiders.discovery import HELD_PRIORITY, LIES, LIST_DAYS, Discovery, Place
 from fanwen.spiders.guard import refusal
-from fanwen.spiders.items import Discovered, Fetch, Leased
+from fanwen.spiders.items import Discovered, Fetch, Leased, PageRead
+from fanwen.spiders.robots import SITE_WIDE, TDMREP_PATH
+from fanwen.spiders.scope import Scope
 from fanwen.spiders.site import Site
 from fanwen.spiders.urls import canonical_url
 
-# Parts first, so that a document that was begun is soon whole; lists last, so that the queue stays short.
-PRIORITY = {"sitemap": 50, "part": 40, "attachment": 30, "detail": 20, "list": 10}
-# A page's fragments lie between it and the next page: page n has part n * PART_STEP.
-PART_STEP = 1000
-
-_LIST_DAYS = 1
-_LEAST_DAYS, _MOST_DAYS = 30, 365  # how long a page is left alone
 _GONE_AFTER = 3  # visits in a row that answered 404
 _REFUSALS = frozenset({401, 403, 407, 451})
+_FORGET_DAYS = 180  # what was learned of a site is looked at again
+_NOTHING = PageRead()
 
 
-@dataclass(frozen=True, slots=True)
-class SiteCount:
-    """What the fetches of one crawl brought for one site; ``statuses`` are (status, visits), 0: no answer."""
+class Before(NamedTuple):
+    """What the archive knew of a URL before a visit."""
 
-    site: str
-    requests: int
-    statuses: tuple[tuple[int, int], ...]
-    outcomes: Mapping[str, int]
-    bytes: int
-    blocked: int
-    queued: int
-    documents: int
+    body_hash: str | None
+    truncated: bool
+    interval: int
+    missing: int
+    consent_fetch: int | None
+    words: str | None
+    lastmod: str | None
+    lastmod_held: str | None
+    place: Place
 
 
 class Frontier:
@@ -62,6 +61,9 @@ class Frontier:
         self.sites = sites
         self.crawl = 0
         self.resumed = False
+        self.discovery = Discovery(sites)
+        self.budgets = Budgets(sites)
+        self.rescoped: set[str] = set()  # sites of which something was learned that changes their scope
         self._lock: int | None = None
         self._follow_rules = {name: _follow_rules(site) for name, site in sites.items()}
 
@@ -95,28 +97,48 @@ class Frontier:
                         (utc_now(), crawl),
                     )
                 _unlock(lock, self._lock_path(crawl))
+            conn.execute("DELETE FROM learned WHERE since < ?", (later(days=-_FORGET_DAYS),))
             if not self.resumed:
                 self._start(conn, names, revisit, shard)
+            self.discovery.load(conn, self.crawl)
             return self._seed(conn)
+
+    def scope(self, site: str) -> Scope:
+        """The site's scope, with what has been learned of it up to now."""
+        return self.discovery.scope(self.sites[site])
 
     def hosts(self) -> list[str]:
         """The hosts that have something to visit."""
         rows = self.archive.conn.execute(
-            f"SELECT DISTINCT host FROM url WHERE state = 'new' AND site IN ({self._marks()}) ORDER BY host",
+            "SELECT DISTINCT host FROM url WHERE state = 'new'"
+            f" AND site IN ({_marks(self.sites)}) ORDER BY host",
             (*self.sites,),
         )
         return [host for (host,) in rows]
 
+    def queue(self, site: str) -> int:
+        """How many URLs of the site are still to be visited."""
+        row = self.archive.conn.execute(
+            "SELECT count(*) FROM url WHERE site = ? AND state IN ('new', 'leased')", (site,)
+        ).fetchone()
+        return int(row[0])
+
     def lease(self, host: str) -> Leased | None:
-        """Take the next due URL of a host, or None."""
+        """Take the next due URL of a host, or None; none of a site whose budget of the day is spent."""
+        sites = self.budgets.left(self.archive.conn)
+        if not sites:
+            return None
         with self.archive.write() as conn:
             row = conn.execute(
                 "UPDATE url SET state = 'leased', lease = ? WHERE id = (SELECT id FROM url"
                 " WHERE state = 'new' AND host = ? AND (not_before IS NULL OR not_before <= ?)"
-                f" AND site IN ({self._marks()}) ORDER BY priority DESC, id LIMIT 1)"
+                # nothing else of a host while a sitemap of it is unread: it may say what need not be asked
+                " AND (kind = 'sitemap' OR NOT EXISTS (SELECT 1 FROM url s WHERE s.host = url.host"
+                "  AND s.kind = 'sitemap' AND s.state IN ('new', 'leased')))"
+                f" AND site IN ({_marks(sites)}) ORDER BY priority DESC, place, id LIMIT 1)"
                 " RETURNING id, url, site, host, kind, document_url, part, depth, hops, attempts,"
                 " etag, last_modified, follow_rules, body_hash",
-                (self.crawl, host, utc_now(), *self.sites),
+                (self.crawl, host, utc_now(), *sites),
             ).fetchone()
         if row is None:
             return None
@@ -129,17 +151,28 @@ class Frontier:
 
     def next_retry(self, host: str) -> str | None:
         """When the earliest put-off URL of a host is due, None when it has none."""
+        sites = self.budgets.left(self.archive.conn)
         row = self.archive.conn.execute(
-            f"SELECT min(not_before) FROM url WHERE state = 'new' AND host = ? AND site IN ({self._marks()})",
-            (host, *self.sites),
+            f"SELECT min(not_before) FROM url WHERE state = 'new' AND host = ? AND site IN ({_marks(sites)})",
+            (host, *sites),
         ).fetchone()
         return None if row[0] is None else str(row[0])
+
+    def doubtful(self, leased: Leased, page: PageRead) -> bool:
+        """Whether an invented address of the site should be asked for, before this page is believed."""
+        return absent.doubtful(self.archive.conn, self.discovery, leased, page)
+
+    def judge(self, site: str, words: str, *, absent_too: bool, example: str, size: int) -> None:
+        """Keep whether an invented address shows these words too: then nothing is there."""
+        with self.archive.write() as conn:
+            self.budgets.spend(conn, site, size)
+            absent.judge(conn, self.discovery, site, words, absent=absent_too, example=example)
 
     def record(
         self,
         leased: Leased,
         fetch: Fetch,
-        links: Sequence[Discovered] = (),
+        page: PageRead = _NOTHING,
         *,
         read: bool = False,
         moved_to: str | None = None,
@@ -147,34 +180,41 @@ class Frontier:
     ) -> str:
         """Write one visit in one transaction, and give its outcome.
 
-        ``read``: the page was parsed and ``links`` are all it has. ``moved_to``: it redirects there, within
+        ``read``: the page was parsed and its links are all it has. ``moved_to``: it redirects there, within
         the site. ``retry_in``: seconds until this crawl tries a failed visit again, None for the next crawl.
-        Outcomes: new, changed, unchanged, moved, missing (404, not yet believed), gone, failed, and refused
-        (forbidden by the site, or a redirect that is not followed).
+        Outcomes: new, changed, unchanged, moved, missing (404 or a soft one, not yet believed), gone, failed,
+        and refused (forbidden by the site, or a redirect that is not followed).
         """
         with self.archive.write() as conn:
-            before = conn.execute(
-                "SELECT u.body_hash, coalesce(f.truncated, 0), u.interval_days, u.missing, u.consent_fetch"
-                " FROM url u LEFT JOIN fetch f ON f.id = u.body_fetch WHERE u.id = ?",
-                (leased.id,),
-            ).fetchone()
-            held = before[0] is not None and not before[1]
+            before = _before(conn, leased)
+            fetch, moved_to = absent.seen_through(conn, self.discovery, leased, fetch, page, moved_to)
             body_hash = None if fetch.body is None else self.archive.store_body(fetch.body)
-            outcome = _outcome(fetch, body_hash, before[0], held, before[3], moved_to)
-            fetch_id = self._insert_fetch(conn, leased, fetch, outcome, body_hash, before[4])
+            outcome = _outcome(fetch, body_hash, before, moved_to)
+            fetch_id = self._insert_fetch(conn, leased, fetch, outcome, body_hash, before.consent_fetch)
+            self.budgets.spend(conn, leased.site, fetch.wire_bytes or len(fetch.body or b""))
             if outcome in ("new", "changed"):
                 conn.execute(
-                    "UPDATE url SET body_hash = ?, body_fetch = ?,"
+                    "UPDATE url SET body_hash = ?, body_fetch = ?, words_hash = ?, han = ?,"
                     " first_fetched_at = coalesce(first_fetched_at, ?) WHERE id = ?",
-                    (body_hash, fetch_id, fetch.fetched_at, leased.id),
+                    (body_hash, fetch_id, page.words_hash, page.han, fetch.fetched_at, leased.id),
                 )
-            if outcome in ("new", "changed", "unchanged"):
-                self._settle_good(conn, leased, fetch, fetch_id, outcome, before[2], read)
+            good = outcome in ("new", "changed", "unchanged")
+            if good:
+                same = outcome == "unchanged" or (
+                    page.words_hash is not None and page.words_hash == before.words
+                )
+                self._settle_good(
+                    conn, leased, fetch, fetch_id, before, same=same, first=outcome == "new", read=read
+                )
             else:
                 self._settle_bad(conn, leased, fetch, fetch_id, outcome, moved_to, retry_in)
             if read:
-                self._prune(conn, leased, links)
-            self._discover(conn, leased, links, moved=moved_to is not None)
+                discovery.prune(conn, leased, page.links)
+            self._follow(conn, leased, page, before, good=good, moved=moved_to is not None)
+            if outcome == "changed" and page.words_hash != before.words:
+                self._doubt_sitemap(conn, leased, before)
+            if outcome == "new" and self.discovery.compare(conn, leased, page):
+                self.rescoped.add(leased.site)
         return outcome
 
     def block(self, leased: Leased, reason: str) -> None:
@@ -189,14 +229,16 @@ class Frontier:
         with self.archive.write() as conn:
             conn.execute("UPDATE url SET state = 'new', lease = NULL WHERE id = ?", (leased.id,))
 
-    def record_robots(self, origin: str, fetch: Fetch) -> str | None:
-        """Keep a robots.txt as evidence; its sha256, None where there is none."""
+    def record_robots(self, origin: str, path: str, fetch: Fetch, site: str) -> str | None:
+        """Keep a robots.txt or tdmrep.json as evidence; its sha256, None where there is none."""
         with self.archive.write() as conn:
+            self.budgets.spend(conn, site, fetch.wire_bytes)
             body_hash = None if fetch.body is None else self.archive.store_body(fetch.body)
             insert(
                 conn,
                 "robots",
                 origin=origin,
+                path=path,
                 crawl=self.crawl,
                 fetched_at=fetch.fetched_at,
                 status=fetch.status,
@@ -205,6 +247,26 @@ class Frontier:
             )
         return body_hash
 
+    def newest_tdmrep(self, origin: str) -> tuple[str, bytes] | None:
+        """(sha256, body) of the last tdmrep.json that the origin gave, for when it does not answer."""
+        row = self.archive.conn.execute(
+            "SELECT body_hash FROM robots WHERE origin = ? AND path = ? AND (body_hash IS NOT NULL OR"
+            " status BETWEEN 400 AND 499) ORDER BY id DESC LIMIT 1",
+            (origin, TDMREP_PATH),
+        ).fetchone()
+        return None if row is None or row[0] is None else (row[0], self.archive.body(row[0]))
+
+    def add_sitemaps(self, site: str, urls: Sequence[str]) -> None:
+        """Sitemaps that a robots.txt names, as start pages of the site."""
+        with self.archive.write() as conn:
+            for url in urls:
+                self.discovery.insert(conn, site, Discovered(url, "sitemap"), None, Place(url, 0, 0, 0))
+
+    def trap(self, site: str, kind: str, example: str) -> None:
+        """Count something that is not followed."""
+        with self.archive.write() as conn:
+            self.discovery.trap(conn, site, kind, example)
+
     def wait(self, host: str, seconds: float, reason: str) -> None:
         """Remember that a host told us to stay away for so long."""
         with self.archive.write() as conn:
@@ -212,7 +274,7 @@ class Frontier:
                 "INSERT INTO host (host, wait_until, reason) VALUES (?, ?, ?)"
                 " ON CONFLICT (host) DO UPDATE SET wait_until = max(wait_until, excluded.wait_until),"
                 " reason = excluded.reason",
-                (host, _later(seconds=seconds), reason),
+                (host, later(seconds=seconds), reason),
             )
 
     def waits(self) -> dict[str, tuple[str, str]]:
@@ -240,48 +302,14 @@ class Frontier:
             os.close(self._lock)
             self._lock = None
 
-    def counts(self) -> list[SiteCount]:
-        """What this crawl brought so far, by site, kills included: counted from the fetches themselves."""
-        conn = self.archive.conn
-        rows = conn.execute(
-            "SELECT u.site, f.status, f.outcome, count(*), sum(f.bytes)"
-            " FROM fetch f JOIN url u ON u.id = f.url_id WHERE f.crawl = ? GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-            (self.crawl,),
-        ).fetchall()
-        counts = []
-        for name in sorted(self.sites):
-            mine = [row[1:] for row in rows if row[0] == name]
-            statuses: dict[int, int] = {}
-            outcomes: dict[str, int] = {}
-            for status, outcome, visits, _ in mine:
-                statuses[status] = statuses.get(status, 0) + visits
-                outcomes[outcome] = outcomes.get(outcome, 0) + visits
-            blocked, queued, documents = conn.execute(
-                "SELECT coalesce(sum(state = 'blocked'), 0), coalesce(sum(state IN ('new', 'leased')), 0),"
-                " coalesce(sum(kind IN ('detail', 'attachment') AND body_hash IS NOT NULL), 0)"
-                " FROM url WHERE site = ?",
-                (name,),
-            ).fetchone()
-            counts.append(
-                SiteCount(
-                    site=name,
-                    requests=sum(statuses.values()),
-                    statuses=tuple(sorted(statuses.items())),
-                    outcomes=outcomes,
-                    bytes=sum(row[3] for row in mine),
-                    blocked=blocked,
-                    queued=queued,
-                    documents=documents,
-                )
-            )
-        return counts
-
     def _start(self, conn: sqlite3.Connection, names: str, revisit: bool, shard: str) -> None:
         now = utc_now()
         self.crawl = insert(conn, "crawl", started_at=now, sites=names, revisit=int(revisit), shard=shard)
         self._lock = _lock(self._lock_path(self.crawl))
         conn.execute(
-            f"UPDATE url SET state = 'new', attempts = 0, not_before = NULL WHERE site IN ({self._marks()})"
+            "UPDATE url SET state = 'new', attempts = 0, not_before = NULL,"
+            " priority = CASE WHEN kind IN ('detail', 'attachment') AND body_hash IS NOT NULL"
+            f" THEN {HELD_PRIORITY} ELSE priority END WHERE site IN ({_marks(self.sites)})"
             " AND (state IN ('new', 'blocked') OR (state IN ('done', 'failed') AND (? OR next_visit <= ?))"
             " OR (state = 'gone' AND next_visit <= ?))",
             (*self.sites, int(revisit), now, now),
@@ -294,7 +322,10 @@ class Frontier:
                 for url in urls:
                     reason = refusal(url)
                     if reason is None:
-                        self._insert(conn, site.name, Discovered(canonical_url(url), kind), None, 0, 0)
+                        # as it is written, and under the name by which links will find it
+                        known = self.scope(site.name).url(url)[0] or canonical_url(url)
+                        place = Place(known, 0, 0, 0)
+                        self.discovery.insert(conn, site.name, Discovered(known, kind), None, place)
                     else:
                         refused.append(f"{url}: {reason}")
         return tuple(refused)
@@ -309,21 +340,28 @@ class Frontier:
         earlier: int | None,
     ) -> int:
         consent = fetch.consent
-        meta, robots_tag, tdm, reservations = (
+        meta, robots_tag, tdm, usage, reservations = (
             consent.meta_robots,
             consent.x_robots_tag,
             consent.tdm_reservation,
+            consent.content_usage,
             set(consent.reservations),
         )
         if fetch.status == 304 and earlier is not None:
             # a 304 repeats neither the page nor all headers: what was said with the page still holds
             old = conn.execute(
-                "SELECT meta_robots, x_robots_tag, tdm_reservation, reservations FROM fetch WHERE id = ?",
+                "SELECT meta_robots, x_robots_tag, tdm_reservation, content_usage, reservations FROM fetch"
+                " WHERE id = ?",
                 (earlier,),
             ).fetchone()
-            meta, robots_tag, tdm = meta or old[0], robots_tag or old[1], tdm or old[2]
-            # robots.txt was read afresh, so its earlier word does not count any more
-            reservations |= {word for word in json.loads(old[3]) if not word.startswith("robots.txt")}
+            meta, robots_tag, tdm, usage = (
+                meta or old[0],
+                robots_tag or old[1],
+                tdm or old[2],
+                usage or old[3],
+            )
+            # the site's files were read afresh, so their earlier word does not count any more
+            reservations |= {word for word in json.loads(old[4]) if not word.startswith(SITE_WIDE)}
         return insert(
             conn,
             "fetch",
@@ -336,6 +374,7 @@ class Frontier:
             content_type=fetch.content_type,
             body_hash=body_hash,
             bytes=len(fetch.body or b""),
+            wire=fetch.wire_bytes or len(fetch.body or b""),
             not_modified=int(fetch.status == 304),
             truncated=int(fetch.truncated),
             error=fetch.error,
@@ -343,6 +382,8 @@ class Frontier:
             x_robots_tag=robots_tag,
             meta_robots=meta,
             tdm_reservation=tdm,
+            content_usage=usage,
+            tdmrep_hash=consent.tdmrep_hash,
             reservations=json.dumps(sorted(reservations), ensure_ascii=False),
         )
 
@@ -352,32 +393,38 @@ class Frontier:
         leased: Leased,
         fetch: Fetch,
         fetch_id: int,
-        outcome: str,
-        interval: int,
+        before: Before,
+        *,
+        same: bool,
+        first: bool,
         read: bool,
     ) -> None:
+        """``same``: the page says what it said before, whatever its bytes."""
         if leased.kind in ("list", "sitemap"):
-            days = _LIST_DAYS
-        elif outcome == "unchanged":
-            days = min(_MOST_DAYS, interval * 2)
+            days = LIST_DAYS
+        elif same:
+            days = min(MOST_DAYS, before.interval * 2)
         else:
-            days = interval if outcome == "new" else max(_LEAST_DAYS, interval // 2)
+            days = before.interval if first else max(LEAST_DAYS, before.interval // 2)
         if fetch.truncated:
             days = 1
         # validators of a torn body would freeze it: a 304 would confirm what was never whole
         keep = fetch.status == 304 or not fetch.truncated
         conn.execute(
             "UPDATE url SET state = 'done', lease = NULL, attempts = 0, not_before = NULL, failures = 0,"
-            " missing = 0, hops = 0, moved_to = NULL, gone = NULL, note = NULL,"
-            " last_fetch = :fetch, consent_fetch = :fetch, interval_days = :days, next_visit = :next,"
-            " etag = CASE WHEN :same THEN coalesce(:etag, etag) ELSE :etag END,"
+            " missing = 0, hops = 0, moved_to = NULL, gone = NULL, note = NULL, spared = NULL,"
+            " last_fetch = :fetch, consent_fetch = :fetch, interval_days = :days,"
+            " interval_was = :was, next_visit = :next,"
+            " lastmod_held = :lastmod, etag = CASE WHEN :same THEN coalesce(:etag, etag) ELSE :etag END,"
             " last_modified = CASE WHEN :same THEN coalesce(:modified, last_modified) ELSE :modified END,"
             " follow_rules = CASE WHEN :same THEN follow_rules WHEN :read THEN :rules END WHERE id = :id",
             {
                 "fetch": fetch_id,
                 "days": days,
-                "next": _later(days=days),
+                "was": before.interval,
+                "next": later(days=days),
                 "same": fetch.status == 304,
+                "lastmod": lastmod.settled(before.lastmod, fetch.fetched_at) if keep else None,
                 "etag": fetch.etag if keep else None,
                 "modified": fetch.last_modified if keep else None,
                 "read": read,
@@ -396,13 +443,16 @@ class Frontier:
         moved_to: str | None,
         retry_in: float | None,
     ) -> None:
-        state, next_visit, gone = "done", _later(days=1), None
+        state, next_visit, gone = "done", later(days=1), None
         if outcome == "gone":
-            state, next_visit = "gone", _later(days=_MOST_DAYS)
-            gone = "http 410" if fetch.status == 410 else "http 404 three times"
+            state, next_visit = "gone", later(days=MOST_DAYS)
+            gone = _gone_reason(fetch)
         elif outcome == "moved":
-            next_visit = _later(days=_MOST_DAYS)
-            # whoever moved here moves on with it
+            next_visit = later(days=MOST_DAYS)
+            # whoever moved here moves on with it, and what the target is known to have moved to counts
+            onward = conn.execute("SELECT moved_to FROM url WHERE url = ?", (moved_to,)).fetchone()
+            if onward and onward[0] not in (None, leased.url):
+                moved_to = str(onward[0])
             conn.execute("UPDATE url SET moved_to = ? WHERE moved_to = ?", (moved_to, leased.url))
         elif outcome == "failed":
             state, next_visit = ("failed", utc_now()) if retry_in is None else ("new", utc_now())
@@ -410,7 +460,8 @@ class Frontier:
             "UPDATE url SET state = ?, lease = NULL, last_fetch = ?, next_visit = ?,"
             " gone = coalesce(?, gone), moved_to = coalesce(?, moved_to), note = ?,"
             " attempts = attempts + 1, failures = failures + (? = 'failed'),"
-            " missing = CASE WHEN ? = 404 THEN missing + 1 ELSE missing END, not_before = ? WHERE id = ?",
+            " missing = CASE WHEN ? IN ('missing', 'gone') THEN missing + 1 ELSE missing END, not_before = ?"
+            " WHERE id = ?",
             (
                 state,
                 fetch_id,
@@ -419,100 +470,67 @@ class Frontier:
                 moved_to,
                 fetch.error,
                 state,
-                fetch.status,
-                None if retry_in is None else _later(seconds=retry_in),
+                outcome,
+                None if retry_in is None else later(seconds=retry_in),
                 leased.id,
             ),
         )
 
-    def _prune(self, conn: sqlite3.Connection, leased: Leased, links: Sequence[Discovered]) -> None:
-        """Parts that the page had and has no longer leave the document; their bodies stay in the archive."""
-        if leased.kind not in ("detail", "part") or leased.part % PART_STEP:
-            return
-        linked = [link.url for link in links if link.kind == "part"]
-        goes_on = any(link.kind == "part" and link.part % PART_STEP == 0 for link in links)
-        end = leased.part + PART_STEP if goes_on else 10**9
-        conn.execute(
-            f"UPDATE url SET state = 'gone', lease = NULL, gone = '{UNLINKED}', next_visit = NULL"
-            " WHERE document_url = ? AND kind = 'part' AND part > ? AND part <= ?"
-            f" AND url NOT IN ({','.join('?' * len(linked))})",
-            (leased.document_url, leased.part, end, *linked),
-        )
-
-    def _discover(
-        self, conn: sqlite3.Connection, leased: Leased, links: Sequence[Discovered], *, moved: bool
-    ) -> None:
-        hops = leased.hops + 1 if moved else 0
-        depth = leased.depth if moved else leased.depth + 1
-        for link in links:
-            self._insert(conn, leased.site, link, leased.url, depth, hops)
-
-    def _insert(
+    def _follow(
         self,
         conn: sqlite3.Connection,
-        site: str,
-        link: Discovered,
-        source: str | None,
-        depth: int,
-        hops: int,
+        leased: Leased,
+        page: PageRead,
+        before: Before,
+        *,
+        good: bool,
+        moved: bool,
     ) -> None:
-        document = link.document_url or link.url
-        insert(
-            conn,
-            "url",
-            url=link.url,
-            site=site,
-            host=urlsplit(link.url).netloc,
-            kind=link.kind,
-            state="new",
-            priority=PRIORITY[link.kind],
-            depth=depth,
-            hops=hops,
-            document_url=document,
-            part=link.part,
-            discovered_from=source,
-            discovered_at=utc_now(),
-            interval_days=_LIST_DAYS if link.kind in ("list", "sitemap") else _LEAST_DAYS,
-            tail="ON CONFLICT (url) DO NOTHING",
-        )
-        if link.kind == "part":
-            self._adopt(conn, link, document)
+        """Put what the page brought into the frontier."""
+        at = before.place._replace(hops=before.place.hops + 1 if moved else 0)
+        for kind, example in page.traps:
+            self.discovery.trap(conn, leased.site, kind, example)
+        brought = self.discovery.found(conn, leased, page.links, at)
+        if not good:
+            return
+        if leased.kind == "list":
+            self.discovery.list_read(conn, leased, at, brought, known=before.body_hash is not None)
+        elif leased.kind == "sitemap":
+            if page.links:
+                lastmod.announce(conn, leased.url, page.links)
+            self._diff(conn, leased.site, leased.url)
+        else:
+            absent.check_target(conn, self.discovery, leased, page)
 
-    def _adopt(self, conn: sqlite3.Connection, link: Discovered, document: str) -> None:
-        """A known URL turns out to be a part: whichever page was read first, the document is the same."""
-        known = conn.execute(
-            "SELECT u.kind, u.document_url, u.part, u.gone, d.moved_to FROM url u"
-            " LEFT JOIN url d ON d.url = u.document_url WHERE u.url = ?",
-            (link.url,),
-        ).fetchone()
-        kind, owner, part, gone, owner_moved = known
-        if gone == UNLINKED and owner == document:
-            conn.execute(
-                "UPDATE url SET state = 'new', gone = NULL, part = ? WHERE url = ?", (link.part, link.url)
-            )
-        elif kind == "detail" and link.url != document:
-            conn.execute(
-                "UPDATE url SET document_url = ?, part = part + ? WHERE document_url = ? AND url <> ?",
-                (document, link.part, link.url, link.url),
-            )
-            conn.execute(
-                "UPDATE url SET kind = 'part', document_url = ?, part = ?, priority = ? WHERE url = ?",
-                (document, link.part, PRIORITY["part"], link.url),
-            )
-        elif kind == "part" and owner != document and (owner_moved is not None or gone == UNLINKED):
-            conn.execute(
-                "UPDATE url SET document_url = ?, part = ?, gone = NULL,"
-                " state = CASE WHEN state = 'gone' THEN 'new' ELSE state END WHERE url = ?",
-                (document, link.part, link.url),
-            )
-        elif kind == "part" and owner == document and part != link.part:
-            conn.execute("UPDATE url SET part = ? WHERE url = ?", (link.part, link.url))
+    def _diff(self, conn: sqlite3.Connection, site: str, sitemap: str) -> None:
+        trusted = not self.discovery.knows(site, LIES)
+        for spared in lastmod.diff(conn, sitemap, self.crawl, trusted=trusted):
+            self._diff(conn, site, spared)
 
-    def _marks(self) -> str:
-        return ",".join("?" * len(self.sites))
+    def _doubt_sitemap(self, conn: sqlite3.Connection, leased: Leased, before: Before) -> None:
+        """A page that changed under the lastmod it had: the sitemap's word counts no more."""
+        if (
+            before.lastmod is None
+            or before.lastmod != before.lastmod_held
+            or leased.kind in ("list", "sitemap")
+        ):
+            return
+        self.discovery.learn(conn, leased.site, LIES, "lastmod", leased.url)
+        lastmod.reopen(conn, leased.site, self.crawl)
+        self.discovery.trap(conn, leased.site, LIES, leased.url)
 
     def _lock_path(self, crawl: int) -> Path:
         return self.archive.path.with_name(f"{self.archive.path.name}.crawl-{crawl}.lock")
+
+
+def _before(conn: sqlite3.Connection, leased: Leased) -> Before:
+    *known, series, place, depth, hops = conn.execute(
+        "SELECT u.body_hash, coalesce(f.truncated, 0), u.interval_days, u.missing, u.consent_fetch,"
+        " u.words_hash, u.lastmod, u.lastmod_held, coalesce(u.series, u.url), u.place, u.depth, u.hops"
+        " FROM url u LEFT JOIN fetch f ON f.id = u.body_fetch WHERE u.id = ?",
+        (leased.id,),
+    ).fetchone()
+    return Before._make((*known, Place(series, place, depth, hops)))
 
 
 def _follow_rules(site: Site) -> str:
@@ -521,33 +539,32 @@ def _follow_rules(site: Site) -> str:
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _outcome(
-    fetch: Fetch,
-    body_hash: str | None,
-    before: str | None,
-    held_whole: bool,
-    missing: int,
-    moved_to: str | None,
-) -> str:
+def _outcome(fetch: Fetch, body_hash: str | None, before: Before, moved_to: str | None) -> str:
     if moved_to is not None:
         return "moved"
     if fetch.status == 200 and body_hash is not None:
-        if fetch.truncated and held_whole:
+        if fetch.truncated and before.body_hash is not None and not before.truncated:
             return "failed"  # a torn body never replaces a whole one
-        if before is None:
+        if before.body_hash is None:
             return "new"
-        return "unchanged" if before == body_hash else "changed"
-    if fetch.status == 304 and before is not None:
+        return "unchanged" if before.body_hash == body_hash else "changed"
+    if fetch.status == 304 and before.body_hash is not None:
         return "unchanged"
-    if fetch.status == 410 or (fetch.status == 404 and missing + 1 >= _GONE_AFTER):
+    if fetch.status == 410 or (fetch.status == 404 and before.missing + 1 >= _GONE_AFTER):
         return "gone"
     if fetch.status == 404:
         return "missing"
     return "refused" if fetch.status in _REFUSALS or 300 <= fetch.status < 400 else "failed"
 
 
-def _later(*, days: float = 0, seconds: float = 0) -> str:
-    return (datetime.now(UTC) + timedelta(days=days, seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _gone_reason(fetch: Fetch) -> str:
+    if fetch.status == 410:
+        return "http 410"
+    return "http 404 three times" if fetch.error == "http 404" else "not there three times"
+
+
+def _marks(values: Collection[str]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _lock(path: Path) -> int | None:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NEEDS_SCRIPT = "shows nothing without JavaScript"
+
 
 @dataclass(frozen=True, slots=True)
 class Consent:
     """What a site said about reuse when a page was fetched; None where it said nothing.
 
     ``robots_hash`` names the robots.txt in force: the hash of nothing where the site has none,
-    None where it was not asked, as for a local file.
+    None where it was not asked, as for a local file. ``tdmrep_hash`` names /.well-known/tdmrep.json
+    likewise, None also where the site has none.
     ``reservations`` are the reasons found to leave the page out of the default set, such
     as ``tdm-reservation``, ``x-robots-tag: noai``, ``meta robots: noindex``.
     """
@@ -22,6 +25,8 @@ class Consent:
     x_robots_tag: str | None = None
     meta_robots: str | None = None
     tdm_reservation: str | None = None
+    content_usage: str | None = None
+    tdmrep_hash: str | None = None
     reservations: tuple[str, ...] = ()
 
 
@@ -44,6 +49,27 @@ class Fetch:
     truncated: bool = False
     error: str | None = None
     consent: Consent = Consent()
+    wire_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PageRead:
+    """What a page says to the crawl: links to follow, metas (name in lower case, content), its words.
+
+    ``words_hash`` is of the text outside links, without blanks and signs, ``han`` the number of Han
+    characters in it; None where they were not looked at. ``soft_404``: the phrase by which the page says
+    that there is nothing; ``needs_script``: it shows nothing without JavaScript. ``traps`` are (kind, URL)
+    of links that are not followed; ``problem`` says why the page could not be read.
+    """
+
+    links: tuple[Discovered, ...] = ()
+    metas: tuple[tuple[str, str], ...] = ()
+    words_hash: str | None = None
+    han: int | None = None
+    soft_404: str | None = None
+    needs_script: bool = False
+    traps: tuple[tuple[str, str], ...] = ()
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +78,16 @@ class Discovered:
 
     ``kind`` is list, detail, part (a further page or fragment of the document
     ``document_url``), attachment or sitemap; ``part`` orders the parts of a document.
+    ``lastmod`` is a sitemap's word, as a UTC date or time. ``page`` is set for a link from a list
+    to its further pages: the number that the link shows, 0 for "next".
     """
 
     url: str
     kind: str
     document_url: str | None = None
     part: int = 0
+    lastmod: str | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

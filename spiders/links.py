@@ -1,31 +1,31 @@
-"""Which links of a page are followed, by the site file's patterns.
+"""What a page says to the crawl: links by the site file's patterns, metas, and its words.
 
-In goes a page with what it is known as, out come the links to follow, each with its
-kind, and the page's meta elements. The page is never judged or cleaned here.
+In goes a page with what it is known as, out comes a :class:`PageRead`. The page is never
+judged as an essay or cleaned here; its words are only compared with those of other addresses.
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import blake2b
+from importlib.resources import files
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 from lxml import etree
 from scrapy.http import HtmlResponse
 from scrapy.utils.response import get_base_url
 
 from fanwen.spiders.decompress import RefusedBody, inflate
-from fanwen.spiders.frontier import PART_STEP
-from fanwen.spiders.guard import refusal
-from fanwen.spiders.items import Discovered, Leased
-from fanwen.spiders.site import Site
-from fanwen.spiders.urls import canonical_url
+from fanwen.spiders.discovery import PART_STEP
+from fanwen.spiders.items import Discovered, Leased, PageRead
+from fanwen.spiders.scope import Scope
 
-MAX_URL = 2000
 _MAX_SITEMAP = 50 * 1024 * 1024
+_FEW_HAN = 200  # a page with fewer outside its links holds no essay
 # which links each kind of page may bring; parts are found by the site file's selectors
 _FOLLOWED = {
     "list": ("attachment", "detail", "list"),
@@ -35,33 +35,52 @@ _FOLLOWED = {
     "attachment": (),
 }
 _HTML_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
+_TEXT = etree.XPath(
+    "//body//text()[not(parent::a or parent::script or parent::style or parent::noscript)]",
+    smart_strings=False,
+)
+_HREFS = etree.XPath("//a/@href | //area/@href", smart_strings=False)
+_METAS = etree.XPath("//meta[@name and @content]")
+_ANCHORS = etree.XPath("//a[@href]")
+_NO_WORDS = re.compile(r"[\W_]+")
+_HAN = re.compile(r"[㐀-鿿]")
 
 
-@dataclass(frozen=True, slots=True)
-class PageLinks:
-    """``metas`` are (name in lower case, content); ``problem`` says why the page could not be read."""
-
-    links: tuple[Discovered, ...] = ()
-    metas: tuple[tuple[str, str], ...] = ()
-    problem: str | None = None
-
-
-def read_page(leased: Leased, site: Site, url: str, body: bytes, content_type: str | None) -> PageLinks:
-    """Links and metas of one page that came from ``url``; nothing is raised for any bytes."""
+def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type: str | None) -> PageRead:
+    """What one page that came from ``url`` says; nothing is raised for any bytes."""
     try:
+        traps: list[tuple[str, str]] = []
         if leased.kind == "sitemap":
-            return PageLinks(tuple(_unique(_sitemap_links(leased, site, body))))
+            return PageRead(tuple(_unique(_sitemap_links(scope, body, traps))), traps=tuple(traps))
         if not is_html(body, content_type):
-            return PageLinks()
+            return PageRead()
         headers = {"Content-Type": content_type} if content_type else {}
         page = HtmlResponse(url, body=body, headers=headers)
         base = get_base_url(page)
-        links = [*_part_links(leased, site, page, base), *_pattern_links(leased, site, page, base)]
-        return PageLinks(
-            tuple(_unique(link for link in links if link.url != leased.url)), tuple(_metas(page))
+        root = page.selector.root
+        links = [*_part_links(leased, scope, page, base), *_pattern_links(leased, scope, root, base, traps)]
+        words = _words(leased, root)
+        han = len(_HAN.findall(words))
+        return PageRead(
+            links=tuple(_unique(link for link in links if link.url != leased.url)),
+            metas=tuple((meta.get("name").strip().lower(), meta.get("content")) for meta in _METAS(root)),
+            words_hash=blake2b(words.encode("utf-8", "replace"), digest_size=16).hexdigest()
+            if words
+            else None,
+            han=han if words else None,
+            soft_404=_soft_404(page.text) if han < _FEW_HAN and leased.kind != "list" else None,
+            needs_script=han < 30 and not links and _rules()[2].search(page.text) is not None,
+            traps=tuple(traps),
         )
     except Exception as error:  # whatever a hostile page does to a parser, its bytes are kept
-        return PageLinks(problem=f"links not read: {type(error).__name__}: {error}"[:300])
+        return PageRead(problem=f"links not read: {type(error).__name__}: {error}"[:300])
+
+
+def _words(leased: Leased, root: Any) -> str:
+    """The text outside links; of lists only a start page's, which soft 404s like to show."""
+    if leased.kind == "list" and leased.depth:
+        return ""
+    return _NO_WORDS.sub("", "".join(_TEXT(root)))
 
 
 def is_html(body: bytes, content_type: str | None) -> bool:
@@ -71,72 +90,68 @@ def is_html(body: bytes, content_type: str | None) -> bool:
     return body[:1000].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
 
-def scoped(site: Site, url: str, base: str = "") -> str | None:
-    """The canonical URL of a link when it stays within the site and the guard lets it pass, else None."""
-    if url.startswith("/") and not url.startswith("//"):
-        base = base[: len(base) - len(_target(base))] + "/"  # the same on every page, so found in the cache
-    known = _resolved(base, url)
-    if known is None or (known[1] != site.host and known[1] not in site.hosts):
-        return None
-    if any(pattern.search(_target(known[0])) for pattern in _compiled(site.follow.ignore)):
-        return None
-    return known[0]
-
-
-@lru_cache(maxsize=16384)
-def _resolved(base: str, url: str) -> tuple[str, str] | None:
-    """Canonical URL and host of a link, None where it can never be followed."""
-    try:
-        canonical = canonical_url(urljoin(base, url))
-    except ValueError:
-        return None
-    if len(canonical) > MAX_URL or refusal(canonical):
-        return None
-    return canonical, urlsplit(canonical).netloc
-
-
-def _pattern_links(leased: Leased, site: Site, page: Any, base: str) -> Iterator[Discovered]:
-    if not _FOLLOWED[leased.kind]:
+def _pattern_links(
+    leased: Leased, scope: Scope, root: Any, base: str, traps: list[tuple[str, str]]
+) -> Iterator[Discovered]:
+    kinds = _FOLLOWED[leased.kind]
+    if not kinds:
         return
-    for href in dict.fromkeys(map(str, page.selector.root.xpath("//a/@href | //area/@href"))):
-        link = _classified(leased, site, href, base)
+    pages = _further_pages(root) if leased.kind == "list" else {}
+    for href in dict.fromkeys(_HREFS(root)):
+        link, trap = scope.discovered(href, base, kinds)
         if link is not None:
-            yield link
+            paged = link.kind == "list" and href in pages
+            yield Discovered(link.url, link.kind, page=pages[href]) if paged else link
+        elif trap is not None:
+            traps.append((trap, href[:500]))
 
 
-def _part_links(leased: Leased, site: Site, page: Any, base: str) -> Iterator[Discovered]:
+def _further_pages(root: Any) -> dict[str, int]:
+    """The links whose text says that they lead on in the same list: 2, 下一页; by the number they show."""
+    pages: dict[str, int] = {}
+    for anchor in _ANCHORS(root):
+        text = anchor.text or ""
+        if not text.strip() and len(anchor):
+            text = "".join(anchor.itertext())
+        said = _rules()[1].match(text) if len(text) < 30 else None
+        if said or anchor.get("rel") == "next":
+            pages.setdefault(anchor.get("href"), int(said[1]) if said and said[1] else 0)
+    return pages
+
+
+def _part_links(leased: Leased, scope: Scope, page: Any, base: str) -> Iterator[Discovered]:
     """The next page of the same article, and the fragments that this page loads."""
     if leased.kind not in ("detail", "part") or leased.part % PART_STEP:
         return
-    document = leased.document_url
+    document, parts = leased.document_url, scope.site.parts
     seen = {leased.url, document}
     number = leased.part // PART_STEP
-    if site.parts.next_link and number + 1 < site.parts.max_parts:
-        for url in _targets(site, page, site.parts.next_link, base):
+    if parts.next_link and number + 1 < parts.max_parts:
+        for url in _targets(scope, page, parts.next_link, base):
             if url not in seen:
                 seen.add(url)
                 yield Discovered(url, "part", document, (number + 1) * PART_STEP)
                 break
-    if site.parts.fragment:
-        fragments = [url for url in _targets(site, page, site.parts.fragment, base) if url not in seen]
-        for place, url in enumerate(dict.fromkeys(fragments[: site.parts.max_parts]), start=1):
+    if parts.fragment:
+        fragments = [url for url in _targets(scope, page, parts.fragment, base) if url not in seen]
+        for place, url in enumerate(dict.fromkeys(fragments[: parts.max_parts]), start=1):
             yield Discovered(url, "part", document, number * PART_STEP + place)
 
 
-def _targets(site: Site, page: Any, selector: str, base: str) -> Iterator[str]:
+def _targets(scope: Scope, page: Any, selector: str, base: str) -> Iterator[str]:
     for found in page.css(selector):
         if isinstance(found.root, str):  # a selector that ends in ::attr(…)
             values = [found.root]
         else:
             values = [found.root.get(name) for name in ("data-url", "href", "data-src", "src")]
         for value in values:
-            url = scoped(site, value, base) if value and not value.startswith("#") else None
+            url = scope.url(value, base)[0] if value and not value.startswith("#") else None
             if url is not None:
                 yield url
                 break
 
 
-def _sitemap_links(leased: Leased, site: Site, body: bytes) -> Iterator[Discovered]:
+def _sitemap_links(scope: Scope, body: bytes, traps: list[tuple[str, str]]) -> Iterator[Discovered]:
     if body[:2] == b"\x1f\x8b":
         body = inflate(body, _MAX_SITEMAP)[0]
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
@@ -144,35 +159,36 @@ def _sitemap_links(leased: Leased, site: Site, body: bytes) -> Iterator[Discover
     if root is None:
         raise RefusedBody("not a sitemap")
     index = etree.QName(root).localname == "sitemapindex"
-    for loc in root.iterfind(".//{*}loc"):
-        text = (loc.text or "").strip()
+    for entry in root.iterchildren("{*}sitemap", "{*}url"):
+        text = (entry.findtext("{*}loc") or "").strip()
+        lastmod = read_lastmod(entry.findtext("{*}lastmod"))
         if index:
-            url = scoped(site, text)
-            if url is not None:
-                yield Discovered(url, "sitemap")
-        elif (link := _classified(leased, site, text)) is not None:
-            yield link
+            url, trap = scope.url(text)
+            link = None if url is None else Discovered(url, "sitemap")
+        else:
+            link, trap = scope.discovered(text, "", _FOLLOWED["sitemap"])
+        if link is not None:
+            yield Discovered(link.url, link.kind, lastmod=lastmod)
+        elif trap is not None:
+            traps.append((trap, text[:500]))
 
 
-def _classified(leased: Leased, site: Site, href: str, base: str = "") -> Discovered | None:
-    url = scoped(site, href, base)
-    if url is None:
+def read_lastmod(text: str | None) -> str | None:
+    """A W3C date or time as UTC: ``2026-03-01`` or ``2026-03-01T08:00:00Z``; None for anything else."""
+    text = (text or "").strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
         return None
-    target = _target(url)
-    patterns = {
-        "attachment": site.follow.attachments,
-        "detail": site.follow.details,
-        "list": site.follow.lists,
-    }
-    for kind in _FOLLOWED[leased.kind]:
-        if any(pattern.search(target) for pattern in _compiled(patterns[kind])):
-            return Discovered(url, kind)
-    return None
+    if len(text) <= 10:
+        return moment.date().isoformat()
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _metas(page: Any) -> Iterator[tuple[str, str]]:
-    for meta in page.selector.root.xpath("//meta[@name and @content]"):
-        yield meta.get("name").strip().lower(), meta.get("content")
+def _soft_404(source: str) -> str | None:
+    found = _rules()[0].search(source)
+    return None if found is None else " ".join(found[0].split())[:80]
 
 
 def _unique(links: Iterable[Discovered]) -> Iterator[Discovered]:
@@ -183,13 +199,12 @@ def _unique(links: Iterable[Discovered]) -> Iterator[Discovered]:
             yield link
 
 
-@lru_cache(maxsize=16384)
-def _target(url: str) -> str:
-    """Path and query, which is what patterns are searched in."""
-    parts = urlsplit(url)
-    return parts.path + (f"?{parts.query}" if parts.query else "")
-
-
 @cache
-def _compiled(patterns: tuple[str, ...]) -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(pattern) for pattern in patterns)
+def _rules() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    """Soft 404s, links to further pages, pages that a script fills."""
+    data = tomllib.loads((files("fanwen.spiders") / "rules" / "pages.toml").read_text(encoding="utf-8"))
+    return (
+        re.compile("|".join(data["soft_404"])),
+        re.compile(data["paging"]),
+        re.compile(data["script_mount"]),
+    )

@@ -11,17 +11,27 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from time import monotonic
 
-from fanwen.spiders.items import Leased
-from fanwen.spiders.robots import Robots
+from fanwen.spiders.items import Fetch, Leased, PageRead
+from fanwen.spiders.robots import Robots, Tdmrep
 
 ROBOTS_TTL = 24 * 3600.0
 MAX_STRIKES = 8  # failures in a row, over all pages, until a host counts as not answering
 _JITTER = 0.5
 
 
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A page that may be a soft 404, and the invented address of its site that tells."""
+
+    url: str
+    leased: Leased
+    fetch: Fetch
+    page: PageRead
+
+
 @dataclass(slots=True)
 class Host:
-    """One host: the pace asked for, its robots.txt by scheme, and what is under way."""
+    """One host: the pace asked for, its robots.txt and tdmrep.json by origin, and what is under way."""
 
     name: str
     ready_at: float = 0.0
@@ -31,13 +41,16 @@ class Host:
     told_to_wait: bool = False
     strikes: int = 0
     pending: tuple[Leased, str, int] | None = None  # taken; the exact URL to ask for; how often that changed
+    probe: Probe | None = None
+    insists: tuple[str, str] | None = None  # scheme and host to which it redirects every page
     robots: dict[str, tuple[float, Robots]] = field(default_factory=dict)
     robots_next: dict[str, tuple[str, int]] = field(default_factory=dict)  # redirects of robots.txt
     robots_failures: int = 0
+    tdmrep: dict[str, Tdmrep] = field(default_factory=dict)
 
-    def robots_for(self, scheme: str) -> Robots | None:
-        """The rules in force, None where they must be asked for (again)."""
-        known = self.robots.get(scheme)
+    def robots_for(self, origin: str) -> Robots | None:
+        """The rules in force for an origin (scheme and host), None where they must be asked for (again)."""
+        known = self.robots.get(origin)
         return known[1] if known and monotonic() - known[0] < ROBOTS_TTL else None
 
     def put_off(self, seconds: float) -> None:

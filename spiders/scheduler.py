@@ -11,14 +11,16 @@ from collections import deque
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
-from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.core.scheduler import BaseScheduler
 
 from fanwen.spiders.items import Leased
-from fanwen.spiders.pace import Host, jittered
+from fanwen.spiders.pace import Host, Probe, jittered
+from fanwen.spiders.robots import DISALLOWED, ROBOTS_PATH, TDMREP_PATH, Robots
 from fanwen.spiders.run import Run
+from fanwen.spiders.scope import origin, target
+from fanwen.spiders.takedown import TAKEN_DOWN
 
 _BLOCKED_AT_ONCE = 100  # URLs that robots.txt forbids, judged before the reactor gets its turn again
 
@@ -77,16 +79,20 @@ class FrontierScheduler(BaseScheduler):
         return None
 
     def _request_to(self, host: Host) -> Request | None:
+        if host.probe is not None:
+            return self._probe_request(host, host.probe)
         for _ in range(_BLOCKED_AT_ONCE):
             taken = self._take(host)
             if taken is None:
                 return None
             leased, url, again = taken
-            scheme = urlsplit(url).scheme
-            robots = host.robots_for(scheme)
-            if robots is None:
+            if self.run.options.takedown.names(leased.url):
+                self.run.frontier.block(leased, TAKEN_DOWN)
+                continue
+            robots = host.robots_for(origin(url))
+            if robots is None or (robots.closed is None and origin(url) not in host.tdmrep):
                 host.pending = taken
-                return self._robots_request(host, scheme, self.run.delay(leased.site, None))
+                return self._site_file_request(host, leased, origin(url), robots)
             if robots.closed is not None:
                 host.close(robots.closed)
                 self.run.frontier.give_back(leased)
@@ -94,7 +100,7 @@ class FrontierScheduler(BaseScheduler):
             if robots.allows(url):
                 host.put_off(jittered(self.run.delay(leased.site, robots)))
                 return self._page_request(host, leased, url, again)
-            self.run.frontier.block(leased, "robots.txt: disallow")
+            self.run.frontier.block(leased, DISALLOWED)
         return None
 
     def _take(self, host: Host) -> tuple[Leased, str, int] | None:
@@ -103,7 +109,7 @@ class FrontierScheduler(BaseScheduler):
             return taken
         leased = self.run.frontier.lease(host.name)
         if leased is not None:
-            return leased, leased.url, 0
+            return leased, self._spelt(host, leased.url), 0
         later = self.run.frontier.next_retry(host.name)
         if later is None:
             host.drained = True
@@ -112,14 +118,30 @@ class FrontierScheduler(BaseScheduler):
             host.put_off(max(0.05, due.total_seconds()))
         return None
 
-    def _robots_request(self, host: Host, scheme: str, delay: float) -> Request:
-        host.put_off(jittered(delay))
-        url, hops = host.robots_next.get(scheme, (f"{scheme}://{host.name}/robots.txt", 0))
+    def _spelt(self, host: Host, url: str) -> str:
+        """The URL as the host wants it; asking for another spelling would cost a redirect each time."""
+        if host.insists is None or origin(url).partition("://")[2] != host.name:
+            return url
+        return "://".join(host.insists) + target(url)
+
+    def _site_file_request(self, host: Host, leased: Leased, origin: str, robots: Robots | None) -> Request:
+        """robots.txt first, then what the site says of text and data mining as a whole."""
+        host.put_off(jittered(self.run.delay(leased.site, robots)))
+        answered, unanswered = self.spider.tdmrep_answered, self.spider.tdmrep_unanswered
+        url, hops = origin + TDMREP_PATH, 0
+        if robots is None:
+            answered, unanswered = self.spider.robots_answered, self.spider.robots_unanswered
+            url, hops = host.robots_next.get(origin, (origin + ROBOTS_PATH, 0))
+        meta = {"host": host, "site": leased.site, "origin": origin, "hops": hops, **self._meta(host)}
+        return Request(url, callback=answered, errback=unanswered, meta=meta, dont_filter=True)
+
+    def _probe_request(self, host: Host, probe: Probe) -> Request:
+        host.put_off(jittered(self.run.delay(probe.leased.site, host.robots_for(origin(probe.url)))))
         return Request(
-            url,
-            callback=self.spider.robots_answered,
-            errback=self.spider.robots_unanswered,
-            meta={"host": host, "scheme": scheme, "hops": hops, **self._meta(host)},
+            probe.url,
+            callback=self.spider.probed,
+            errback=self.spider.not_probed,
+            meta={"host": host, **self._meta(host)},
             dont_filter=True,
         )
 

@@ -16,10 +16,19 @@ migrations = Migrations("archive")
 
 @migrations()
 def m001_first(db: Database) -> None:
-    for statement in _FIRST.split(";\n"):
+    _run(db, _FIRST)
+    db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+@migrations()
+def m002_refresh_policy(db: Database) -> None:
+    _run(db, _REFRESH)
+
+
+def _run(db: Database, script: str) -> None:
+    for statement in script.split(";\n"):
         if statement.strip():
             db.conn.execute(statement)
-    db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 _FIRST = """
@@ -121,4 +130,70 @@ CREATE TABLE host (
   wait_until TEXT NOT NULL,
   reason TEXT NOT NULL
 );
+"""
+
+_REFRESH = """
+-- the sitemap that names a page, the lastmod it says, and that which the stored body is known to have
+ALTER TABLE url ADD COLUMN sitemap TEXT;
+ALTER TABLE url ADD COLUMN lastmod TEXT;
+ALTER TABLE url ADD COLUMN lastmod_held TEXT;
+-- the crawl that did not ask for the page, because its lastmod was the same
+ALTER TABLE url ADD COLUMN spared INTEGER REFERENCES crawl(id);
+-- the run of list pages that a list belongs to, and its place in it
+ALTER TABLE url ADD COLUMN series TEXT;
+ALTER TABLE url ADD COLUMN place INTEGER NOT NULL DEFAULT 0;
+-- documents that were first seen on this list
+ALTER TABLE url ADD COLUMN brought INTEGER NOT NULL DEFAULT 0;
+-- of the page's words without links and markup: equal for two addresses of one text; Han characters in them
+ALTER TABLE url ADD COLUMN words_hash TEXT;
+ALTER TABLE url ADD COLUMN han INTEGER;
+-- what the cleaners made of the document, of which fetch, and how long it was left alone before that
+ALTER TABLE url ADD COLUMN text_hash TEXT;
+ALTER TABLE url ADD COLUMN text_fetch INTEGER REFERENCES fetch(id);
+ALTER TABLE url ADD COLUMN interval_was INTEGER;
+CREATE INDEX url_words ON url (site, words_hash) WHERE words_hash IS NOT NULL;
+CREATE INDEX url_announced ON url (sitemap) WHERE sitemap IS NOT NULL;
+CREATE INDEX url_sitemaps ON url (host, state) WHERE kind = 'sitemap';
+CREATE INDEX url_series ON url (site, series) WHERE series IS NOT NULL;
+DROP INDEX url_queue;
+CREATE INDEX url_queue ON url (host, priority DESC, place, id) WHERE state = 'new';
+ALTER TABLE robots ADD COLUMN path TEXT NOT NULL DEFAULT '/robots.txt';
+ALTER TABLE fetch ADD COLUMN content_usage TEXT;
+ALTER TABLE fetch ADD COLUMN tdmrep_hash TEXT;
+-- bytes over the wire, before decompression
+ALTER TABLE fetch ADD COLUMN wire INTEGER NOT NULL DEFAULT 0;
+-- how many list pages of a run brought nothing new in a row, in one crawl
+CREATE TABLE series (
+  site TEXT NOT NULL,
+  series TEXT NOT NULL,
+  crawl INTEGER NOT NULL REFERENCES crawl(id),
+  barren INTEGER NOT NULL,
+  PRIMARY KEY (site, series)
+) WITHOUT ROWID;
+-- what was not followed, and why; one row per kind and crawl, with an example
+CREATE TABLE trap (
+  crawl INTEGER NOT NULL REFERENCES crawl(id),
+  site TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  example TEXT NOT NULL,
+  PRIMARY KEY (crawl, site, kind)
+) WITHOUT ROWID;
+-- what the crawl found out about a site: a session parameter, a mirror host, a sitemap that lies, a soft 404
+CREATE TABLE learned (
+  site TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  value TEXT NOT NULL,
+  since TEXT NOT NULL,
+  example TEXT NOT NULL,
+  PRIMARY KEY (site, kind, value)
+) WITHOUT ROWID;
+-- what was asked of a site on one day (UTC); bytes as they came over the wire
+CREATE TABLE budget (
+  site TEXT NOT NULL,
+  day TEXT NOT NULL,
+  requests INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  PRIMARY KEY (site, day)
+) WITHOUT ROWID;
 """

@@ -30,6 +30,7 @@ LOG_VERSIONS: list[str] = []
 STATS_DUMP = False
 
 # Only the public web, only HTTP. A redirect is a URL of its own in the frontier, judged like a link.
+DOWNLOAD_VERIFY_CERTIFICATES = True
 DOWNLOAD_HANDLERS = {"file": None, "data": None, "ftp": None, "s3": None}
 TWISTED_DNS_RESOLVER = "fanwen.spiders.guard.GuardResolver"
 REDIRECT_ENABLED = False

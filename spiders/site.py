@@ -84,6 +84,15 @@ class Polite(Model):
     """How gently a site is read; the defaults suit a site nobody has asked."""
 
     delay: float = Field(default=5.0, ge=0, description="seconds between two requests, with jitter")
+    requests_per_day: int | None = Field(default=None, ge=1, description="of one day (UTC); none: no limit")
+    mb_per_day: float | None = Field(default=None, gt=0, description="10⁶ bytes over the wire of one day")
+
+
+class Limits(Model):
+    """Where a crawl stops to follow a site that goes on for ever."""
+
+    depth: int = Field(default=20, ge=1, description="links from a start page; further list pages add none")
+    urls: int = Field(default=200_000, ge=1, description="URLs known of the site")
 
 
 class Rights(Model):
@@ -106,7 +115,8 @@ class Expect(Model):
 class Site(Model):
     """One site file. ``name`` is also the name of the file without ``.toml``.
 
-    ``host`` and ``hosts`` are the scope: links that leave them are not followed.
+    ``host`` and ``hosts`` are the scope: links that leave them are not followed. The spellings of
+    ``host`` with and without www. or m. are one host, and every URL of it gets the scheme of ``start``.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
@@ -122,6 +132,7 @@ class Site(Model):
     parts: Parts = Parts()
     extract: Extract = Extract()
     polite: Polite = Polite()
+    limits: Limits = Limits()
     rights: Rights = Rights()
     expect: Expect = Expect()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from hashlib import sha256
 from time import monotonic
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -19,13 +20,24 @@ from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from fanwen.spiders.archive import utc_now
 from fanwen.spiders.decompress import TRUNCATED
 from fanwen.spiders.guard import refusal
-from fanwen.spiders.items import Discovered, Fetch, Leased
-from fanwen.spiders.links import read_page, scoped
-from fanwen.spiders.pace import MAX_STRIKES, Host, retry_after
-from fanwen.spiders.robots import Robots, read_consent, read_robots
+from fanwen.spiders.items import NEEDS_SCRIPT, Discovered, Fetch, Leased, PageRead
+from fanwen.spiders.links import read_page
+from fanwen.spiders.pace import MAX_STRIKES, Host, Probe, retry_after
+from fanwen.spiders.robots import (
+    MAX_ROBOTS_BYTES,
+    ROBOTS_PATH,
+    TDMREP_PATH,
+    Tdmrep,
+    read_consent,
+    read_robots,
+    read_tdmrep,
+)
 from fanwen.spiders.run import Run
+from fanwen.spiders.scope import invented, origin
+from fanwen.spiders.takedown import TAKEN_DOWN
 
 MAX_HOPS = 5
+_MOST_SITEMAPS = 50  # that one robots.txt may name
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 _LONG_WAIT = 3600.0  # for a host that says "too many requests" and not for how long
@@ -53,7 +65,7 @@ class FanwenSpider(Spider):
             host: Host = response.meta["host"]
             leased: Leased = response.meta["leased"]
             host.busy = False
-            fetch = self._fetch(response, host.robots_for(urlsplit(response.url).scheme))
+            fetch = self._fetch(response, host)
             if response.status in _PASSING:
                 self._failed(host, leased, fetch, retry_after(_header(response, "Retry-After")))
                 return
@@ -83,67 +95,148 @@ class FanwenSpider(Spider):
 
     def robots_answered(self, response: Any) -> None:
         with self.run.trap():
-            host, scheme, hops = (response.meta[key] for key in ("host", "scheme", "hops"))
+            host, origin, hops = (response.meta[key] for key in ("host", "origin", "hops"))
             host.busy = False
             if response.status in _REDIRECTS and hops < MAX_HOPS:
                 target = urljoin(response.url, _header(response, "Location") or "")
                 reason = refusal(target)
                 if reason is None:
-                    host.robots_next[scheme] = (target, hops + 1)
+                    host.robots_next[origin] = (target, hops + 1)
                     return
-                self._robots(host, scheme, response.status, b"", f"redirected: {reason}")
+                self._robots(host, response.request, response.status, b"", f"redirected: {reason}")
                 return
             wait = retry_after(_header(response, "Retry-After"))
             if response.status in (429, 503) and wait:
                 self.run.frontier.wait(host.name, wait, f"robots.txt answered {response.status}: wait")
                 host.told_to_wait = True
-            self._robots(host, scheme, response.status, response.body, None)
+            self._robots(host, response.request, response.status, response.body, None)
 
     def robots_unanswered(self, failure: Any) -> None:
         with self.run.trap():
-            host, scheme = failure.request.meta["host"], failure.request.meta["scheme"]
+            host = failure.request.meta["host"]
             host.busy = False
             host.robots_failures += 1
             if host.robots_failures <= self.run.options.retries and not failure.check(IgnoreRequest):
                 host.put_off(self._back_off(host.robots_failures - 1))
                 return
-            self._robots(host, scheme, 0, b"", _reason(failure))
+            self._robots(host, failure.request, 0, b"", _reason(failure))
 
-    def _robots(self, host: Host, scheme: str, status: int, body: bytes, error: str | None) -> None:
-        kept = body if 200 <= status < 300 else None
-        origin = f"{scheme}://{host.name}"
-        digest = self.run.frontier.record_robots(
-            origin, Fetch(f"{origin}/robots.txt", utc_now(), status, (), kept, error=error)
-        )
-        host.robots[scheme] = (monotonic(), read_robots(status, body, digest, error))
-        host.robots_next.pop(scheme, None)
+    def tdmrep_answered(self, response: Any) -> None:
+        with self.run.trap():
+            self._tdmrep(response.request, response.status, response.body, None)
+
+    def tdmrep_unanswered(self, failure: Any) -> None:
+        with self.run.trap():
+            self._tdmrep(failure.request, 0, b"", _reason(failure))
+
+    def probed(self, response: Any) -> None:
+        """An address that nobody gave out: what it shows, the site shows for whatever is not there."""
+        with self.run.trap():
+            host: Host = response.meta["host"]
+            probe, host.probe, host.busy = host.probe, None, False
+            if probe is None:
+                return
+            words = None
+            if response.status == 200:
+                shown = read_page(
+                    probe.leased,
+                    self.run.scope(probe.leased.site),
+                    response.url,
+                    response.body,
+                    _header(response, "Content-Type"),
+                )
+                words = shown.words_hash
+            self.run.frontier.judge(
+                probe.leased.site,
+                probe.page.words_hash or "",
+                absent_too=words == probe.page.words_hash,
+                example=probe.url,
+                size=_wire_bytes(response),
+            )
+            self._record(probe.leased, probe.fetch, probe.page, read=_is_read(probe.page, probe.fetch))
+
+    def not_probed(self, failure: Any) -> None:
+        with self.run.trap():
+            host: Host = failure.request.meta["host"]
+            probe, host.probe, host.busy = host.probe, None, False
+            if probe is not None:
+                self._record(probe.leased, probe.fetch, probe.page, read=_is_read(probe.page, probe.fetch))
+
+    def _robots(self, host: Host, request: Any, status: int, body: bytes, error: str | None) -> None:
+        origin, site = request.meta["origin"], request.meta["site"]
+        digest = self._site_file(origin, ROBOTS_PATH, site, status, body, error)
+        robots = read_robots(status, body, digest, error)
+        host.robots[origin] = (monotonic(), robots)
+        host.robots_next.pop(origin, None)
         host.robots_failures = 0
+        scope = self.run.scope(site)
+        sitemaps = {scope.url(url)[0] for url in robots.sitemaps()[:_MOST_SITEMAPS]} - {None}
+        if sitemaps:
+            self.run.frontier.add_sitemaps(site, sorted(str(url) for url in sitemaps))
+
+    def _tdmrep(self, request: Any, status: int, body: bytes, error: str | None) -> None:
+        host, origin = request.meta["host"], request.meta["origin"]
+        host.busy = False
+        digest = self._site_file(origin, TDMREP_PATH, request.meta["site"], status, body, error)
+        if status not in (200, 404, 410) and (known := self.run.frontier.newest_tdmrep(origin)):
+            digest, body = known  # it cannot be read now: what it said last still holds
+        host.tdmrep[origin] = Tdmrep(digest, read_tdmrep(body) if digest else ())
+
+    def _site_file(
+        self, origin: str, path: str, site: str, status: int, body: bytes, error: str | None
+    ) -> str | None:
+        """Keep what the site says for all its pages; the sha256 of it, None where there is nothing."""
+        kept = 200 <= status < 300 and (path == ROBOTS_PATH or len(body) <= MAX_ROBOTS_BYTES)
+        fetch = Fetch(
+            origin + path,
+            utc_now(),
+            status,
+            (),
+            body if kept else None,
+            error=error,
+            wire_bytes=len(body),
+        )
+        return self.run.frontier.record_robots(origin, path, fetch, site)
 
     def _page(self, host: Host, leased: Leased, fetch: Fetch, response: Any) -> None:
-        site = self.run.options.sites[leased.site]
         body = response.body
-        page = read_page(leased, site, response.url, body, fetch.content_type)
-        robots = host.robots_for(urlsplit(response.url).scheme)
+        if sha256(body).hexdigest() in self.run.options.takedown.hashes:
+            self.run.frontier.block(leased, TAKEN_DOWN)
+            return
+        scope = self.run.scope(leased.site)
+        page = read_page(leased, scope, response.url, body, fetch.content_type)
+        site = origin(response.url)
+        consent = read_consent(
+            leased.url, host.robots_for(site), _headers(response), page.metas, host.tdmrep.get(site)
+        )
         fetch = replace(
             fetch,
             body=body,
             truncated=bool({TRUNCATED, "dataloss"} & set(response.flags)),
-            error=page.problem,
-            consent=read_consent(leased.url, robots, _headers(response), page.metas),
+            error=NEEDS_SCRIPT if page.needs_script else page.problem,
+            consent=consent,
         )
         for link in page.links:
             self.run.host(urlsplit(link.url).netloc).drained = False
-        # a torn page may lack links: it neither proves that a part is gone nor counts as read
-        self._record(leased, fetch, page.links, read=page.problem is None and not fetch.truncated)
+        if self.run.frontier.doubtful(leased, page) and self._may_probe(host, leased):
+            host.probe = Probe(invented(response.url), leased, fetch, page)
+            return
+        self._record(leased, fetch, page, read=_is_read(page, fetch))
+
+    def _may_probe(self, host: Host, leased: Leased) -> bool:
+        url = invented(leased.url)
+        robots = host.robots_for(origin(url))
+        return robots is not None and robots.allows(url)
 
     def _redirected(self, host: Host, leased: Leased, fetch: Fetch, response: Any) -> None:
         """Within the site the target takes this URL's place; a redirect that leaves it is only noted."""
         target = urljoin(response.url, _header(response, "Location") or "")
-        site = self.run.options.sites[leased.site]
-        url = scoped(site, target)
+        url, _ = self.run.scope(leased.site).url(target)
         if url == leased.url and target != response.url and response.meta["again"] < MAX_HOPS:
             # two spellings of one page, and the server insists on the other
             host.pending = (leased, target, response.meta["again"] + 1)
+            if origin(target) != origin(response.url):
+                host.insists = (urlsplit(target).scheme, urlsplit(target).netloc)
             return
         if url is None:
             problem = refusal(target) or "it leaves the site"
@@ -152,11 +245,13 @@ class FanwenSpider(Spider):
         elif leased.hops >= MAX_HOPS:
             problem = "too many redirects in a row"
         elif urlsplit(url).path == "/" and leased.kind != "list":
+            fetch = replace(fetch, status=404)  # a soft one
             problem = "it leads to the front page"
         else:
             self.run.host(urlsplit(url).netloc).drained = False
             document = leased.document_url if leased.kind == "part" else None
-            self._record(leased, fetch, (Discovered(url, leased.kind, document, leased.part),), moved_to=url)
+            there = PageRead((Discovered(url, leased.kind, document, leased.part),))
+            self._record(leased, fetch, there, moved_to=url)
             return
         self._record(leased, replace(fetch, error=f"redirect to {target[:500]} not followed: {problem}"))
 
@@ -184,22 +279,24 @@ class FanwenSpider(Spider):
         self,
         leased: Leased,
         fetch: Fetch,
-        links: tuple[Discovered, ...] = (),
+        page: PageRead = PageRead(),
         *,
         read: bool = False,
         moved_to: str | None = None,
         retry_in: float | None = None,
     ) -> None:
         outcome = self.run.frontier.record(
-            leased, fetch, links, read=read, moved_to=moved_to, retry_in=retry_in
+            leased, fetch, page, read=read, moved_to=moved_to, retry_in=retry_in
         )
-        self.run.seen(leased.site, leased.url, fetch.status, outcome)
+        trouble = fetch.error if outcome not in ("new", "changed", "unchanged", "moved") else None
+        self.run.seen(leased.site, leased.url, fetch.status, outcome, trouble)
 
     def _back_off(self, attempts: int) -> float:
         return min(self.run.options.retry_delay * 2.0**attempts, self.run.options.max_wait)
 
-    def _fetch(self, response: Any, robots: Robots | None) -> Fetch:
+    def _fetch(self, response: Any, host: Host) -> Fetch:
         headers = _headers(response)
+        site = origin(response.url)
         leased: Leased = response.meta["leased"]
         good = response.status in (200, 304)
         return Fetch(
@@ -212,8 +309,18 @@ class FanwenSpider(Spider):
             etag=_header(response, "ETag"),
             last_modified=_header(response, "Last-Modified"),
             error=None if good else f"http {response.status}",
-            consent=read_consent(leased.url, robots, headers),
+            consent=read_consent(leased.url, host.robots_for(site), headers, (), host.tdmrep.get(site)),
+            wire_bytes=_wire_bytes(response),
         )
+
+
+def _is_read(page: PageRead, fetch: Fetch) -> bool:
+    """A torn page may lack links: it neither proves that a part is gone nor counts as read."""
+    return page.problem is None and not fetch.truncated
+
+
+def _wire_bytes(response: Any) -> int:
+    return int(response.meta.get("wire_bytes", len(response.body)))
 
 
 def _headers(response: Any) -> dict[str, list[str]]:

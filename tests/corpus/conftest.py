@@ -14,7 +14,7 @@ from fanwen.corpus.build import build
 from fanwen.corpus.types import BuildReport
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.frontier import Frontier
-from fanwen.spiders.items import Consent, Discovered, Fetch
+from fanwen.spiders.items import Consent, Discovered, Fetch, PageRead
 from fanwen.spiders.site import Site
 
 HOST = "wenku.example"
@@ -77,7 +77,7 @@ class Home(home.Home):
                 if leased.kind == "list":
                     links = [Discovered(url, "detail") for url in urls]
                     fetch = Fetch(leased.url, at, 200, (), b"list", "text/html", consent=consent)
-                    frontier.record(leased, fetch, links, read=True)
+                    frontier.record(leased, fetch, PageRead(tuple(links)), read=True)
                 else:
                     body = urls[leased.url]
                     fetch = Fetch(

@@ -93,7 +93,10 @@ class Farm:
         self[url] = Answer(f"<html><body><p>{text} {url}</p>{anchors}</body></html>".encode(), **answer)
 
     def pages_asked(self) -> Counter[str]:
-        return Counter({url: n for url, n in self.hits.items() if not url.endswith("/robots.txt")})
+        """Without what is asked of a site as a whole."""
+        return Counter(
+            {url: n for url, n in self.hits.items() if not url.endswith(("/robots.txt", "/tdmrep.json"))}
+        )
 
     def stop(self) -> None:
         self.server.shutdown()

@@ -10,7 +10,7 @@ from fanwen.errors import DamagedError, UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.frontier import Frontier
 from fanwen.spiders.ingest import ingest_files
-from fanwen.spiders.items import Discovered, Fetch
+from fanwen.spiders.items import Discovered, Fetch, PageRead
 from fanwen.spiders.site import builtin_site_folder, read_site, read_sites
 
 
@@ -132,7 +132,12 @@ def _visit(frontier, url, links=(), status=200):
     while (leased := frontier.lease("bu.example")).url != url:
         skipped.append(leased)
     body = None if status != 200 else f"body of {url}".encode()
-    frontier.record(leased, Fetch(url, "2026-01-01T00:00:00Z", status, (), body), links, read=status == 200)
+    frontier.record(
+        leased,
+        Fetch(url, "2026-01-01T00:00:00Z", status, (), body),
+        PageRead(tuple(links)),
+        read=status == 200,
+    )
     for other in skipped:
         frontier.give_back(other)
     return leased

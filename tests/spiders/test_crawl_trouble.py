@@ -105,9 +105,11 @@ def test_redirects_stay_in_the_site_and_on_the_public_web(farm, crawler, answer)
     assert max(farm.pages_asked().values()) == 1
     assert farm.hits[f"{HOST}/a/chain-5.html"] == 1
     assert farm.hits[f"{HOST}/a/chain-6.html"] == 0
-    for name in ("local", "file", "number", "away", "self", "home"):
+    for name in ("local", "file", "number", "away", "self"):
         ((status, outcome, _, error),) = _fetches(crawler.archive, f"{HOST}/a/{name}.html")
         assert (status in (301, 302), outcome, "redirect" in error) == (True, "refused", True)
+    ((status, outcome, _, error),) = _fetches(crawler.archive, f"{HOST}/a/home.html")
+    assert (status, outcome, "front page" in error) == (404, "missing", True)
 
 
 def test_a_page_that_moves_is_not_two_documents(farm, crawler, answer):
