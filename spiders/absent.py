@@ -75,14 +75,8 @@ def seen_through(
 
 def check_target(conn: sqlite3.Connection, known: Discovery, leased: Leased, page: PageRead) -> None:
     """A short page that many addresses redirect to is no document, and they have not moved there."""
-    movers = conn.execute("SELECT count(*) FROM url WHERE moved_to = ?", (leased.url,)).fetchone()[0]
-    if movers >= SIGHTINGS and page.han is not None and page.han < FEW_HAN:
-        known.learn(conn, leased.site, DUMP, leased.url, leased.url)
-        _disown(conn, "moved_to = ?", (leased.url,), forget=False)
-        conn.execute(
-            f"UPDATE url SET state = 'gone', gone = '{UNLINKED}', next_visit = NULL WHERE id = ?",
-            (leased.id,),
-        )
+    if _movers(conn, leased.url) >= SIGHTINGS and page.han is not None and page.han < FEW_HAN:
+        _learn_dump(conn, known, leased.site, leased.url)
 
 
 def _is_dump(conn: sqlite3.Connection, known: Discovery, leased: Leased, to: str) -> bool:
@@ -93,10 +87,28 @@ def _is_dump(conn: sqlite3.Connection, known: Discovery, leased: Leased, to: str
     row = conn.execute("SELECT kind, han FROM url WHERE url = ? AND body_hash IS NOT NULL", (to,)).fetchone()
     if row is None:
         return False  # not read yet: judged when it comes
-    movers = conn.execute(
-        "SELECT count(*) FROM url WHERE moved_to = ? AND url <> ?", (to, leased.url)
-    ).fetchone()[0]
-    return row[0] == "list" or (movers >= SIGHTINGS - 1 and row[1] is not None and row[1] < FEW_HAN)
+    if row[0] == "list":
+        return True
+    # this one, which is not yet written down, and those before it
+    if _movers(conn, to, leased.url) < SIGHTINGS - 1 or row[1] is None or row[1] >= FEW_HAN:
+        return False
+    _learn_dump(conn, known, leased.site, to)
+    return True
+
+
+def _movers(conn: sqlite3.Connection, to: str, but: str = "") -> int:
+    row = conn.execute("SELECT count(*) FROM url WHERE moved_to = ? AND url <> ?", (to, but)).fetchone()
+    return int(row[0])
+
+
+def _learn_dump(conn: sqlite3.Connection, known: Discovery, site: str, url: str) -> None:
+    known.learn(conn, site, DUMP, url, url)
+    _disown(conn, "moved_to = ?", (url,), forget=False)
+    conn.execute(
+        f"UPDATE url SET state = CASE state WHEN 'leased' THEN state ELSE 'gone' END, gone = '{UNLINKED}',"
+        " next_visit = NULL WHERE url = ?",
+        (url,),
+    )
 
 
 def _disown(conn: sqlite3.Connection, which: str, values: tuple[object, ...], *, forget: bool = True) -> None:

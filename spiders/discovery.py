@@ -260,7 +260,7 @@ class Discovery:
                              " (SELECT 1 FROM fetch WHERE url_id = url.id)", (number,))  # fmt: skip
             elif state != "leased":
                 conn.execute(
-                    "UPDATE url SET moved_to = ?, state = 'done', next_visit = NULL WHERE id = ?",
+                    "UPDATE url SET moved_to = ?, state = 'gone', next_visit = NULL WHERE id = ?",
                     (new, number),
                 )
             self.trap(conn, site, kind, url)

@@ -114,7 +114,8 @@ def shape(url: str) -> str:
 def without(url: str, names: Iterable[str]) -> str:
     """The URL without these query parameters."""
     head, _, query = url.partition("?")
-    kept = [pair for pair in query.split("&") if unquote(pair.partition("=")[0]).lower() not in names]
+    pairs = filter(None, query.split("&"))
+    kept = [pair for pair in pairs if unquote(pair.partition("=")[0]).lower() not in names]
     return f"{head}?{'&'.join(kept)}" if kept else head
 
 
