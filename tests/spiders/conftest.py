@@ -154,12 +154,12 @@ class Crawler:
         self.proxy = proxy
 
     def site(self, host: str, extra: str = "", start: str = "/", **polite: float) -> None:
-        delay = polite.get("delay", 0)
+        rows = "".join(f"{key} = {value}\n" for key, value in ({"delay": 0} | polite).items())
         (self.sites / f"{host}.toml").write_text(
             f'name = "{host}"\ntitle = "试验"\nfamily = "test"\nhost = "{host}"\n'
             f'start = ["http://{host}{start}"]\n'
             f"[follow]\nlists = ['^/$', '^/list']\ndetails = ['^/a/']\nattachments = ['\\.pdf$']\n"
-            f"[polite]\ndelay = {delay}\n{extra}\n",
+            f"[polite]\n{rows}{extra}\n",
             encoding="utf-8",
         )
 

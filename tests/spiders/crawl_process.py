@@ -12,6 +12,7 @@ from fanwen.errors import FanwenError
 from fanwen.spiders import archive
 from fanwen.spiders.crawl import CrawlOptions, crawl
 from fanwen.spiders.site import read_sites
+from fanwen.spiders.takedown import Takedown, read_takedown
 
 
 def main() -> None:
@@ -23,10 +24,12 @@ def main() -> None:
     sites = read_sites([Path(given.pop("sites"))])
     only = given.pop("only", None)
     shard = given.pop("shard", None)
+    takedown = given.pop("takedown", None)
     options = CrawlOptions(
         archive_path=Path(given.pop("archive")),
         sites={name: site for name, site in sites.items() if only is None or name in only},
         shard=tuple(shard) if shard else None,
+        takedown=read_takedown(Path(takedown)) if takedown else Takedown(),
         **{"retry_delay": 0.05, **given},
     )
     try:
