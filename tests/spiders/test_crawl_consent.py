@@ -117,7 +117,9 @@ def test_groups_for_crawlers_of_language_models_count_where_they_are_named():
     )
     assert robots.reservations("http://a.example/a/1") == {"robots.txt: GPTBot", "robots.txt: CCBot"}
     assert robots.allows("http://a.example/a/1")
-    assert read_robots(200, b"User-agent: *\nDisallow: /\n", "h").reservations("http://a.example/a/1") == set()
+    assert (
+        read_robots(200, b"User-agent: *\nDisallow: /\n", "h").reservations("http://a.example/a/1") == set()
+    )
 
 
 def test_usage_of_our_own_group_outweighs_that_of_all():

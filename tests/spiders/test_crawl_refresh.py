@@ -14,7 +14,9 @@ def _site(crawler, sitemap=True, extra=""):
     where = f'sitemaps = ["{HOST}/sitemap.xml"]\n' if sitemap else ""
     crawler.site("gengxin.example", extra)
     path = crawler.sites / "gengxin.example.toml"
-    path.write_text(path.read_text(encoding="utf-8").replace("[follow]", f"{where}[follow]"), encoding="utf-8")
+    path.write_text(
+        path.read_text(encoding="utf-8").replace("[follow]", f"{where}[follow]"), encoding="utf-8"
+    )
 
 
 def _pages(farm, tagged, version, changed=()):
@@ -31,9 +33,12 @@ def _sitemaps(farm, answer, lastmods, index_lastmod="2026-02-01"):
         content_type="application/xml",
     )
     rows = "".join(
-        f"<url><loc>{HOST}/a/{n}.html</loc><lastmod>{lastmod}</lastmod></url>" for n, lastmod in lastmods.items()
+        f"<url><loc>{HOST}/a/{n}.html</loc><lastmod>{lastmod}</lastmod></url>"
+        for n, lastmod in lastmods.items()
     )
-    farm[f"{HOST}/sitemap-1.xml"] = answer(f"<urlset>{rows}</urlset>".encode(), content_type="application/xml")
+    farm[f"{HOST}/sitemap-1.xml"] = answer(
+        f"<urlset>{rows}</urlset>".encode(), content_type="application/xml"
+    )
 
 
 def _asked(farm):
@@ -67,7 +72,9 @@ def test_a_sitemap_says_which_pages_need_not_be_asked_for(farm, crawler, answer,
     asked = _asked(farm)
     found = {url for url, outcome in _outcomes(crawler, report["crawl"]).items() if outcome == "changed"}
     assert found >= {f"{HOST}/a/{n}.html" for n in changed}
-    assert sum(asked.values()) <= 3 + len(changed) + 3, "two sitemaps, the front page, what changed, a spot check"
+    assert sum(asked.values()) <= 3 + len(changed) + 3, (
+        "two sitemaps, the front page, what changed, a spot check"
+    )
     assert report["sites"]["gengxin.example"]["spared"] >= PAGES - len(changed) - 3
     # the index says that nothing changed: not even the sitemap itself is read
     again = crawler.run(revisit=True)
@@ -125,7 +132,8 @@ def test_a_sitemap_of_robots_txt_is_read(farm, crawler, answer, tagged):
     _pages(farm, tagged, 1)
     _sitemaps(farm, answer, dict.fromkeys(range(10), "2026-01-05"))
     farm[f"{HOST}/robots.txt"] = answer(
-        f"Sitemap: {HOST}/sitemap.xml\nSitemap: http://169.254.1.1/sitemap.xml\n".encode(), content_type="text/plain"
+        f"Sitemap: {HOST}/sitemap.xml\nSitemap: http://169.254.1.1/sitemap.xml\n".encode(),
+        content_type="text/plain",
     )
     _site(crawler, sitemap=False)
     assert crawler.run()["sites"]["gengxin.example"]["documents"] == 10
@@ -227,4 +235,8 @@ def test_a_page_is_gone_after_410_or_three_404s_and_not_before(farm, crawler, an
             states.append({d.url[-6:]: d.gone for d in archive.documents()})
     assert states[0] == {"1.html": "http 410", "2.html": None, "3.html": None}
     assert states[1] == states[0]
-    assert states[2] == {"1.html": "http 410", "2.html": "http 404 three times", "3.html": "not there three times"}
+    assert states[2] == {
+        "1.html": "http 410",
+        "2.html": "http 404 three times",
+        "3.html": "not there three times",
+    }

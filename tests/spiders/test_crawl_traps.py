@@ -109,9 +109,7 @@ def test_sections_that_brought_something_are_read_every_time(farm, crawler):
 
 
 def test_paths_that_repeat_themselves_are_not_followed(farm, crawler, answer):
-    _endless(
-        farm, answer, "/list/", lambda path: f'<a href="{path}a/b/">x</a><a href="/a/1.html">y</a>'
-    )
+    _endless(farm, answer, "/list/", lambda path: f'<a href="{path}a/b/">x</a><a href="/a/1.html">y</a>')
     farm.page(f"{HOST}/", ["/list/"])
     farm.page(f"{HOST}/a/1.html")
     _site(crawler, "lists = ['^/$', '^/list']")
@@ -209,7 +207,9 @@ def test_a_host_that_insists_on_www_costs_one_redirect_only(farm, crawler, answe
         farm[f"{HOST}/a/{n}.html"] = answer(
             status=301, headers={"Location": f"http://www.xianjing.example/a/{n}.html"}
         )
-    farm["http://www.xianjing.example/robots.txt"] = answer(b"User-agent: *\nDisallow: /a/5", content_type="text/plain")
+    farm["http://www.xianjing.example/robots.txt"] = answer(
+        b"User-agent: *\nDisallow: /a/5", content_type="text/plain"
+    )
     _site(crawler, "lists = ['^/$']")
     crawler.run()
     assert set(_documents(crawler)) == {f"{HOST}/a/{n}.html" for n in range(5)}
