@@ -34,6 +34,7 @@ from fanwen.cleaners.claims import read_claims
 from fanwen.cleaners.decode import decode
 from fanwen.cleaners.extract import MAX_HTML, NO_HINTS, Extracted, ExtractError, TooLargeError, extract_html
 from fanwen.cleaners.extract_files import extract_docx, extract_pdf, extract_text
+from fanwen.cleaners.extract_json import json_as_html, looks_like_json
 from fanwen.cleaners.rules import RULESET
 from fanwen.cleaners.split import Part, open_headings, split
 from fanwen.cleaners.titles import Titles, core_of, ends_with_genre, is_name, titles
@@ -58,6 +59,7 @@ _TYPES = {
     ".pdf": "application/pdf",
     ".docx": _DOCX,
 }
+_JSON = ("application/json", "text/json", "application/javascript", "text/javascript")
 _MARKUP = re.compile(
     rb"<!doctype\s+html|<html[\s>]|<head[\s>]|<body[\s>]|<(?:div|p|table|center|br|meta|title)[\s>/]", re.I
 )
@@ -134,7 +136,7 @@ class _Read:
 
 
 def kind_of(page: Page) -> str:
-    """html, text, markdown, pdf or docx: by the bytes first, then by the claimed type."""
+    """html, text, markdown, json, pdf or docx: by the bytes first, then by the claimed type."""
     head = page.body[:2048]
     kind = (page.content_type or "").split(";")[0].strip().lower()
     if head.lstrip()[:5] == b"%PDF-":
@@ -147,6 +149,8 @@ def kind_of(page: Page) -> str:
         return "markdown"
     if kind in ("application/pdf", _DOCX):
         return "pdf" if kind == "application/pdf" else "docx"
+    if kind in _JSON:
+        return "json"
     if kind in ("text/html", "application/xhtml+xml"):
         return "html"
     if kind == "text/plain":
@@ -161,6 +165,9 @@ def _read(page: Page, hints: ExtractHints) -> _Read:
     if kind == "docx":
         return _Read(kind, "binary", 0, extract_docx(page.body), page.truncated)
     decoded = decode(page.body, page.content_type, page.encoding)
+    if looks_like_json(decoded.text) and (page_of_it := json_as_html(decoded.text)) is not None:
+        # also where a server calls it something else
+        return _Read("json", decoded.encoding, decoded.lossy, extract_html(page_of_it, hints), page.truncated)
     extracted = extract_html(decoded.text, hints) if kind == "html" else extract_text(decoded.text)
     return _Read(kind, decoded.encoding, decoded.lossy, extracted, page.truncated)
 

@@ -134,8 +134,26 @@ def _part_links(leased: Leased, scope: Scope, page: Any, base: str) -> Iterator[
                 break
     if parts.fragment:
         fragments = [url for url in _targets(scope, page, parts.fragment, base) if url not in seen]
-        for place, url in enumerate(dict.fromkeys(fragments[: parts.max_parts]), start=1):
-            yield Discovered(url, "part", document, number * PART_STEP + place)
+    else:
+        fragments = [url for url in _api_calls(scope, page, base) if url not in seen]
+    for place, url in enumerate(dict.fromkeys(fragments[: parts.max_parts]), start=1):
+        yield Discovered(url, "part", document, number * PART_STEP + place)
+
+
+def _api_calls(scope: Scope, page: Any, base: str) -> Iterator[str]:
+    """The addresses of the fragments that a script of the page asks for."""
+    parts = scope.site.parts
+    if parts.api is None or parts.api_values is None:
+        return
+    found = re.search(parts.api_values, page.text)
+    if found is None:
+        return
+    values = {name: value or "" for name, value in found.groupdict().items()}
+    pages = int(values["pages"]) if values["pages"].isdecimal() else 0
+    for number in range(parts.api_first, min(pages, parts.api_first + parts.max_parts) + 1):
+        url = scope.url(parts.api.format(page=number, **values), base)[0]
+        if url is not None:
+            yield url
 
 
 def _targets(scope: Scope, page: Any, selector: str, base: str) -> Iterator[str]:

@@ -60,11 +60,31 @@ class Parts(Model):
 
     ``next_link`` is a CSS selector of the link to the next page of the same article;
     ``fragment`` is a CSS selector of elements whose ``data-url`` (or ``src``) holds a fragment.
+    ``api`` is the address of a fragment that a script asks for, with ``{page}`` and the names of the groups of
+    ``api_values``, a regular expression found in the page's source; its group ``pages`` is their number, and
+    ``api_first`` the first one that the page does not hold itself.
     """
 
     next_link: Selector | None = None
     fragment: Selector | None = None
+    api: str | None = None
+    api_values: Pattern | None = None
+    api_first: int = Field(default=1, ge=0)
     max_parts: int = Field(default=50, ge=1, le=500)
+
+    @model_validator(mode="after")
+    def _api_is_whole(self) -> Self:
+        if (self.api is None) != (self.api_values is None):
+            raise ValueError("'api' and 'api_values' need each other")
+        if self.api is not None and self.api_values is not None:
+            groups = re.compile(self.api_values).groupindex
+            if "pages" not in groups:
+                raise ValueError("'api_values' needs a group (?P<pages>…)")
+            try:
+                self.api.format(page=1, **dict.fromkeys(groups, ""))
+            except (KeyError, IndexError, ValueError):
+                raise ValueError("'api' has a place that no group of 'api_values' fills") from None
+        return self
 
 
 class Extract(Model):

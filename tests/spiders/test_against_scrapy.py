@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def _slowly(farm: Any, answer: Any) -> None:
 
 def _hurried(farm: Any, kept: Kept) -> bool:
     moments = [moment for moment, asked in farm.log if asked.path.startswith("/a/")]
-    return min(b - a for a, b in zip(moments, moments[1:], strict=False)) < 0.9
+    return min(b - a for a, b in pairwise(moments)) < 0.9
 
 
 def _wait(farm: Any, answer: Any) -> None:

@@ -39,7 +39,7 @@ def _endless(farm, answer, prefix, page):
 
     class Routes(dict):
         def get(self, key, default=None):
-            host, path = key
+            path = key[1]
             if path.startswith(prefix) and key not in self:
                 return lambda asked: answer(page(asked.path).encode())
             return super().get(key, default)
@@ -189,8 +189,8 @@ def test_a_mirror_host_is_learned(farm, crawler, answer):
 
 def test_www_m_and_the_bare_name_are_one_host_under_one_scheme(farm, crawler, answer):
     farm[f"{HOST}/"] = answer(
-        "<a href='http://www.xianjing.example/a/1.html'>1</a><a href='https://m.xianjing.example/a/1.html'>1</a>"
-        "<a href='//wap.xianjing.example/a/2.html'>2</a><a href='http://qita.xianjing.example/a/3.html'>3</a>".encode()
+        b"<a href='http://www.xianjing.example/a/1.html'>1</a><a href='https://m.xianjing.example/a/1.html'>1</a>"
+        b"<a href='//wap.xianjing.example/a/2.html'>2</a><a href='http://qita.xianjing.example/a/3.html'>3</a>"
     )
     for n in (1, 2):
         farm.page(f"{HOST}/a/{n}.html")
