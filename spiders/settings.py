@@ -43,6 +43,9 @@ DOWNLOAD_TIMEOUT = 60  # for the whole response, so a server that drips cannot h
 DOWNLOAD_FAIL_ON_DATALOSS = False  # kept and marked as truncated
 DNS_TIMEOUT = 20
 
+# A spider without items needs no crowd of tasks for them, which Scrapy starts anew for every response.
+CONCURRENT_ITEMS = 1
+
 # One request at a time and host. The scheduler keeps the site's delay; a slot adds none for hosts it knows.
 CONCURRENT_REQUESTS = 128
 CONCURRENT_REQUESTS_PER_DOMAIN = 1
