@@ -53,9 +53,7 @@ def measured(kind: str, shape: Shape, proxy: str, folder: Path, *, revisit: bool
     if process.returncode:
         raise SystemExit(f"The crawl '{kind}' ended with {process.returncode}; what it said stands above.")
     memory = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    return Spent(
-        usage.ru_utime + usage.ru_stime, time.monotonic() - begin, memory, **json.loads(printed)
-    )
+    return Spent(usage.ru_utime + usage.ru_stime, time.monotonic() - begin, memory, **json.loads(printed))
 
 
 def main() -> None:

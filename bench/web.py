@@ -1,8 +1,8 @@
 """A web of generated sites on loopback: a server in a process of its own, asked as a proxy.
 
-In goes the :class:`Shape` of the sites, out come pages (pages.py) under made-up hosts: on each a front page, a
-chain of list pages, and the articles they list. The server counts what it was asked and what it sent, and can
-be told to let some articles change. The same shape gives the same bodies.
+In goes the :class:`Shape` of the sites, out come pages (pages.py) under made-up hosts: on each a front page,
+a chain of list pages, and the articles they list. The server counts what it was asked and what it sent, and
+can be told to let some articles change. The same shape gives the same bodies.
 """
 
 from __future__ import annotations
@@ -38,8 +38,9 @@ _SITEMAPS = "http://www.sitemaps.org/schemas/sitemap/0.9"
 class Shape:
     """``pages`` articles spread over ``hosts`` sites, ``changed`` of which have another text in state two.
 
-    ``compressed``: the server sends gzip to those who take it. ``validators``: ETag and Last-Modified with every
-    page, and 304. ``sitemap``: each site has a sitemap index whose sitemap says when each article was modified.
+    ``compressed``: the server sends gzip to those who take it. ``validators``: ETag and Last-Modified with
+    every page, and 304. ``sitemap``: each site has a sitemap index, and a sitemap that says when each article
+    was modified.
     """
 
     pages: int
@@ -190,7 +191,8 @@ class _Server:
             yield f"{front}{place}", held
 
     def _sitemaps(self, front: str, dates: dict[str, datetime]) -> Iterator[tuple[str, _Held]]:
-        index = f"<sitemap><loc>{front}/sitemap-1.xml</loc><lastmod>{max(dates.values()).isoformat()}</lastmod></sitemap>"
+        newest = max(dates.values()).isoformat()
+        index = f"<sitemap><loc>{front}/sitemap-1.xml</loc><lastmod>{newest}</lastmod></sitemap>"
         rows = "".join(
             f"<url><loc>{url}</loc><lastmod>{date.isoformat()}</lastmod></url>" for url, date in dates.items()
         )
