@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from lxml import etree
 from scrapy.http import HtmlResponse
@@ -22,7 +22,7 @@ from fanwen.spiders.frontier import PART_STEP
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.items import Discovered, Leased
 from fanwen.spiders.site import Site
-from fanwen.spiders.urls import canonical_url
+from fanwen.spiders.urls import canonical_url, join
 
 MAX_URL = 2000
 _MAX_SITEMAP = 50 * 1024 * 1024
@@ -87,7 +87,7 @@ def scoped(site: Site, url: str, base: str = "") -> str | None:
 def _resolved(base: str, url: str) -> tuple[str, str] | None:
     """Canonical URL and host of a link, None where it can never be followed."""
     try:
-        canonical = canonical_url(urljoin(base, url))
+        canonical = canonical_url(join(base, url))
     except ValueError:
         return None
     if len(canonical) > MAX_URL or refusal(canonical):
