@@ -90,9 +90,15 @@ def _resolved(base: str, url: str) -> tuple[str, str] | None:
         canonical = canonical_url(join(base, url))
     except ValueError:
         return None
-    if len(canonical) > MAX_URL or refusal(canonical):
+    host = canonical.split("/", 3)[2]
+    if len(canonical) > MAX_URL or _refused(host):
         return None
-    return canonical, urlsplit(canonical).netloc
+    return canonical, host
+
+
+@lru_cache(maxsize=1024)
+def _refused(host: str) -> bool:
+    return refusal(f"http://{host}/") is not None
 
 
 def _pattern_links(leased: Leased, site: Site, page: Any, base: str) -> Iterator[Discovered]:
