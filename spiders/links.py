@@ -34,6 +34,7 @@ _FOLLOWED = {
     "part": ("attachment",),
     "attachment": (),
 }
+_Rules = list[tuple[str, tuple[re.Pattern[str], ...]]]
 _HTML_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
 
 
@@ -102,10 +103,12 @@ def _refused(host: str) -> bool:
 
 
 def _pattern_links(leased: Leased, site: Site, page: Any, base: str) -> Iterator[Discovered]:
-    if not _FOLLOWED[leased.kind]:
+    rules = _rules(leased, site)
+    if not rules:
         return
-    for href in dict.fromkeys(map(str, page.selector.root.xpath("//a/@href | //area/@href"))):
-        link = _classified(leased, site, href, base)
+    hrefs = (element.get("href") for element in page.selector.root.iter("a", "area"))
+    for href in dict.fromkeys(href for href in hrefs if href is not None):
+        link = _classified(rules, site, href, base)
         if link is not None:
             yield link
 
@@ -150,35 +153,43 @@ def _sitemap_links(leased: Leased, site: Site, body: bytes) -> Iterator[Discover
     if root is None:
         raise RefusedBody("not a sitemap")
     index = etree.QName(root).localname == "sitemapindex"
+    rules = _rules(leased, site)
     for loc in root.iterfind(".//{*}loc"):
         text = (loc.text or "").strip()
         if index:
             url = scoped(site, text)
             if url is not None:
                 yield Discovered(url, "sitemap")
-        elif (link := _classified(leased, site, text)) is not None:
+        elif (link := _classified(rules, site, text)) is not None:
             yield link
 
 
-def _classified(leased: Leased, site: Site, href: str, base: str = "") -> Discovered | None:
-    url = scoped(site, href, base)
-    if url is None:
-        return None
-    target = _target(url)
+def _rules(leased: Leased, site: Site) -> _Rules:
+    """The kinds of links that this page may bring and the site follows, with their patterns."""
     patterns = {
         "attachment": site.follow.attachments,
         "detail": site.follow.details,
         "list": site.follow.lists,
     }
-    for kind in _FOLLOWED[leased.kind]:
-        if any(pattern.search(target) for pattern in _compiled(patterns[kind])):
+    return [(kind, _compiled(patterns[kind])) for kind in _FOLLOWED[leased.kind] if patterns[kind]]
+
+
+def _classified(rules: _Rules, site: Site, href: str, base: str = "") -> Discovered | None:
+    url = scoped(site, href, base)
+    if url is None:
+        return None
+    target = _target(url)
+    for kind, patterns in rules:
+        if any(pattern.search(target) for pattern in patterns):
             return Discovered(url, kind)
     return None
 
 
 def _metas(page: Any) -> Iterator[tuple[str, str]]:
-    for meta in page.selector.root.xpath("//meta[@name and @content]"):
-        yield meta.get("name").strip().lower(), meta.get("content")
+    for meta in page.selector.root.iter("meta"):
+        name, content = meta.get("name"), meta.get("content")
+        if name is not None and content is not None:
+            yield name.strip().lower(), content
 
 
 def _unique(links: Iterable[Discovered]) -> Iterator[Discovered]:
