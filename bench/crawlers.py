@@ -76,7 +76,11 @@ def _fanwen(given: dict[str, Any]) -> tuple[int, dict[str, str]]:
                 "host": host,
                 "start": [f"http://{host}/"],
                 "sitemaps": [f"http://{host}/sitemap.xml"] if given["sitemap"] else [],
-                "follow": {"lists": [r"^/$", r"^/list_\d+\.html$"], "details": [r"^/a/\d+\.html$"]},
+                "follow": {
+                    "lists": [r"^/$", r"^/list_\d+\.html$"],
+                    "details": [r"^/a/\d+\.html$"],
+                    "attachments": [r"\.(pdf|docx?)$"],  # so that every link of every article is judged
+                },
                 "polite": {"delay": 0},
             }
         )
