@@ -75,13 +75,19 @@ def is_html(body: bytes, content_type: str | None) -> bool:
 def scoped(site: Site, url: str, base: str = "") -> str | None:
     """The canonical URL of a link when it stays within the site and the guard lets it pass, else None."""
     if url.startswith("/") and not url.startswith("//"):
-        base = base[: len(base) - len(_target(base))] + "/"  # the same on every page, so found in the cache
+        base = _root(base)  # the same on every page, so found in the cache
     known = _resolved(base, url)
     if known is None or (known[1] != site.host and known[1] not in site.hosts):
         return None
     if any(pattern.search(_target(known[0])) for pattern in _compiled(site.follow.ignore)):
         return None
     return known[0]
+
+
+@lru_cache(maxsize=1024)
+def _root(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/"
 
 
 @lru_cache(maxsize=16384)
@@ -200,11 +206,9 @@ def _unique(links: Iterable[Discovered]) -> Iterator[Discovered]:
             yield link
 
 
-@lru_cache(maxsize=16384)
 def _target(url: str) -> str:
-    """Path and query, which is what patterns are searched in."""
-    parts = urlsplit(url)
-    return parts.path + (f"?{parts.query}" if parts.query else "")
+    """Path and query of a canonical URL, which is what patterns are searched in."""
+    return "/" + url.split("/", 3)[3]
 
 
 @cache
