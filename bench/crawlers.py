@@ -44,7 +44,8 @@ def measured(kind: str, shape: Shape, proxy: str, folder: Path, *, revisit: bool
     }
     begin = time.monotonic()
     command = [sys.executable, __file__, kind, json.dumps(given)]
-    environment = {**os.environ, "http_proxy": proxy}
+    # compiled modules are kept, as those of an installed package are
+    environment = {**os.environ, "http_proxy": proxy, "PYTHONDONTWRITEBYTECODE": ""}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         printed = process.stdout.read()

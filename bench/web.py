@@ -58,6 +58,12 @@ class Shape:
         names = self.names()
         return {f"http://{names[n % self.hosts]}/a/{n}.html": n for n in range(self.pages)}
 
+    def documents(self) -> int:
+        """How many URLs one crawl asks for: articles, lists, and on each host front page and robots.txt."""
+        shares = (len(range(n, self.pages, self.hosts)) for n in range(self.hosts))
+        lists = sum(-(-share // LISTED) for share in shares)
+        return self.pages + lists + 2 * self.hosts
+
     def changing(self) -> frozenset[int]:
         """The numbers of the articles that are others in state two."""
         return frozenset(random.Random(0).sample(range(self.pages), self.changed))
@@ -125,7 +131,9 @@ class _Server:
     def __init__(self, shape: Shape, pipe: Connection) -> None:
         self.shape, self.pipe = shape, pipe
         self.now = datetime.now(UTC).replace(microsecond=0)
-        self.states = {1: dict(self._site(1)), 2: dict(self._site(2)) if shape.changed else {}}
+        self.states: dict[int, dict[str, _Held]] = {}
+        for state in (1, 2) if shape.changed else (1,):
+            self.states[state] = dict(self._site(state))
         self.held = self.states[1]
         self.requests = self.sent = 0
         self.ended = asyncio.Event()
@@ -170,14 +178,17 @@ class _Server:
 
     def _site(self, state: int) -> Iterator[tuple[str, _Held]]:
         shape = self.shape
-        articles = shape.articles()
+        articles, changing = shape.articles(), shape.changing()
         for host in shape.names():
             front = f"http://{host}"
             mine = {url: n for url, n in articles.items() if url.startswith(f"{front}/")}
             dates = {url: self._modified(n, state) for url, n in mine.items()}
             yield f"{front}/robots.txt", self._hold(_ROBOTS.encode(), "text/plain", None)
             for url, number in mine.items():
-                yield url, self._hold(shape.body(number, state), "text/html; charset=utf-8", dates[url])
+                if state == 2 and number not in changing:
+                    yield url, self.states[1][url]
+                else:
+                    yield url, self._hold(shape.body(number, state), "text/html; charset=utf-8", dates[url])
             yield from self._lists(front, [url.removeprefix(front) for url in mine])
             if shape.sitemap:
                 yield from self._sitemaps(front, dates)
