@@ -6,7 +6,6 @@ host comes from its site file, robots.txt and the host's own answers (see schedu
 
 from __future__ import annotations
 
-
 from fanwen import __version__
 
 BOT_NAME = "fanwen"
