@@ -19,7 +19,7 @@ from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from fanwen.spiders.archive import utc_now
 from fanwen.spiders.decompress import TRUNCATED
 from fanwen.spiders.guard import refusal
-from fanwen.spiders.items import Discovered, Fetch, Leased
+from fanwen.spiders.items import Consent, Discovered, Fetch, Leased
 from fanwen.spiders.links import read_page, scoped
 from fanwen.spiders.pace import MAX_STRIKES, Host, retry_after
 from fanwen.spiders.robots import Robots, read_consent, read_robots
@@ -212,7 +212,8 @@ class FanwenSpider(Spider):
             etag=_header(response, "ETag"),
             last_modified=_header(response, "Last-Modified"),
             error=None if good else f"http {response.status}",
-            consent=read_consent(leased.url, robots, headers),
+            # a page's own words count too, and are read with it
+            consent=Consent() if response.status == 200 else read_consent(leased.url, robots, headers),
         )
 
 
