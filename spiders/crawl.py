@@ -165,6 +165,8 @@ def _run_reactor(run: Run) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     process = CrawlerProcess(_settings(run.options, run.frontier.sites))
+    # what went wrong is told by the report, not by the log's last resort on the terminal
+    logging.getLogger("scrapy").addHandler(logging.NullHandler())
     run.crawler = process.create_crawler(FanwenSpider)
     try:
         started = process.crawl(run.crawler, run=run)
