@@ -13,7 +13,7 @@ from __future__ import annotations
 import random
 import re
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -52,6 +52,20 @@ def generated(seed: int = 0) -> list[Sample]:
             name = f"{kind}-{kilobytes}-{int(share * 100)}.html"
             samples.append(Sample(name, Page(f"https://{kind}.example/{name}", body, "text/html"), hints))
     return samples
+
+
+def article(seed: str, size: int, share: float) -> str:
+    """A page of paragraphs and headings in UTF-8, of about ``size`` bytes, ``share`` of them text."""
+    return _Maker(random.Random(seed), "utf-8").page(_article, size, share)
+
+
+def listing(seed: str, size: int, links: Sequence[str], following: str | None) -> str:
+    """A list page in the same furniture, of at least ``size`` bytes; ``following`` is the next one."""
+    maker = _Maker(random.Random(seed), "utf-8")
+    rows = [f'<li><a href="{link}">{maker.fill("{title}")}</a></li>' for link in links]
+    onward = f'<a class="next" href="{following}">下一页</a>' if following else ""
+    body = "\n".join(['<ul class="list">', *rows, "</ul>", onward])
+    return _frame(maker, maker.site, body, size - maker.bytes(body))
 
 
 class _Maker:

@@ -171,10 +171,12 @@ def _run_reactor(run: Run) -> None:
 
     from fanwen.spiders.spider import FanwenSpider
 
-    for name in ("scrapy", "twisted"):
-        logging.getLogger(name).setLevel(logging.ERROR)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     process = CrawlerProcess(_settings(run.options, run.frontier.sites))
+    for name in ("scrapy", "twisted"):  # now, because the process has just set their levels itself
+        logging.getLogger(name).setLevel(logging.ERROR)
+        # what went wrong is told by the report, not by the log's last resort on the terminal
+        logging.getLogger(name).addHandler(logging.NullHandler())
     run.crawler = process.create_crawler(FanwenSpider)
     try:
         started = process.crawl(run.crawler, run=run)

@@ -39,7 +39,6 @@ _TEXT = etree.XPath(
     "//body//text()[not(parent::a or parent::script or parent::style or parent::noscript)]",
     smart_strings=False,
 )
-_HREFS = etree.XPath("//a/@href | //area/@href", smart_strings=False)
 _METAS = etree.XPath("//meta[@name and @content]")
 _ANCHORS = etree.XPath("//a[@href]")
 _NO_WORDS = re.compile(r"[\W_]+")
@@ -93,11 +92,12 @@ def is_html(body: bytes, content_type: str | None) -> bool:
 def _pattern_links(
     leased: Leased, scope: Scope, root: Any, base: str, traps: list[tuple[str, str]]
 ) -> Iterator[Discovered]:
-    kinds = _FOLLOWED[leased.kind]
+    kinds = scope.followed(_FOLLOWED[leased.kind])
     if not kinds:
         return
     pages = _further_pages(root) if leased.kind == "list" else {}
-    for href in dict.fromkeys(_HREFS(root)):
+    hrefs = (element.get("href") for element in root.iter("a", "area"))
+    for href in dict.fromkeys(href for href in hrefs if href is not None):
         link, trap = scope.discovered(href, base, kinds)
         if link is not None:
             paged = link.kind == "list" and href in pages

@@ -13,12 +13,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from hashlib import blake2b
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.items import Discovered
 from fanwen.spiders.site import Site
-from fanwen.spiders.urls import canonical_url
+from fanwen.spiders.urls import canonical_url, join
 
 MAX_URL = 2000
 REPEATS, TOO_LONG = "repeating path", "endless URL"
@@ -79,12 +79,21 @@ class Scope:
         scheme = self.scheme if home == self.site.host else urlsplit(url).scheme
         return f"{scheme}://{home}{target(url)}"
 
+    @cached_property
+    def _patterns(self) -> dict[str, tuple[re.Pattern[str], ...]]:
+        follow = self.site.follow
+        by_kind = {"attachment": follow.attachments, "detail": follow.details, "list": follow.lists}
+        return {kind: _compiled(patterns) for kind, patterns in by_kind.items()}
+
+    def followed(self, kinds: Iterable[str]) -> tuple[str, ...]:
+        """Those of ``kinds`` (attachment, detail, list) for which the site has a pattern."""
+        return tuple(kind for kind in kinds if self._patterns[kind])
+
     def classified(self, url: str, kinds: Iterable[str]) -> str | None:
-        """The first of ``kinds`` (attachment, detail, list) whose patterns the URL matches."""
-        follow, path = self.site.follow, target(url)
-        patterns = {"attachment": follow.attachments, "detail": follow.details, "list": follow.lists}
+        """The first of ``kinds`` whose patterns the URL matches."""
+        path = target(url)
         for kind in kinds:
-            if any(pattern.search(path) for pattern in _compiled(patterns[kind])):
+            if any(pattern.search(path) for pattern in self._patterns[kind]):
                 return kind
         return None
 
@@ -123,20 +132,28 @@ def without(url: str, names: Iterable[str]) -> str:
 def _resolved(base: str, link: str) -> tuple[str, str, str | None] | None:
     """Canonical URL, host and trap of a link, None where it can never be followed."""
     try:
-        canonical = canonical_url(urljoin(base, link))
+        canonical = canonical_url(join(base, link))
     except ValueError:
         return None
-    if refusal(canonical):
-        return None
-    return canonical, urlsplit(canonical).netloc, _trap(canonical)
+    host = canonical.split("/", 3)[2]
+    return None if _refused(host) else (canonical, host, _trap(canonical))
+
+
+@lru_cache(maxsize=1024)
+def _refused(host: str) -> bool:
+    return refusal(f"http://{host}/") is not None
 
 
 def _trap(url: str) -> str | None:
+    if len(url) > MAX_URL:
+        return TOO_LONG
     path = target(url).partition("?")[0]
+    if path.count("/") < 3:
+        return None
     folders = Counter(path.split("/")[1:])
     if _REPEATING.search(path) or max(folders.values()) > 3:
         return REPEATS
-    return TOO_LONG if len(url) > MAX_URL or len(folders) > _DEEP else None
+    return TOO_LONG if len(folders) > _DEEP else None
 
 
 @lru_cache(maxsize=1024)

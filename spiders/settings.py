@@ -6,8 +6,6 @@ host comes from its site file, robots.txt and the host's own answers (see schedu
 
 from __future__ import annotations
 
-from typing import Any
-
 from fanwen import __version__
 
 BOT_NAME = "fanwen"
@@ -44,6 +42,9 @@ DOWNLOAD_TIMEOUT = 60  # for the whole response, so a server that drips cannot h
 DOWNLOAD_FAIL_ON_DATALOSS = False  # kept and marked as truncated
 DNS_TIMEOUT = 20
 
+# A spider without items needs no crowd of tasks for them, which Scrapy starts anew for every response.
+CONCURRENT_ITEMS = 1
+
 # One request at a time and host. The scheduler keeps the site's delay; a slot adds none for hosts it knows.
 CONCURRENT_REQUESTS = 128
 CONCURRENT_REQUESTS_PER_DOMAIN = 1
@@ -62,6 +63,7 @@ DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": None,
+    "scrapy.downloadermiddlewares.stats.DownloaderStats": None,
 }
 SPIDER_MIDDLEWARES: dict[str, int | None] = {
     "scrapy.spidermiddlewares.start.StartSpiderMiddleware": None,
@@ -71,10 +73,7 @@ SPIDER_MIDDLEWARES: dict[str, int | None] = {
     "scrapy.spidermiddlewares.depth.DepthMiddleware": None,
     "scrapy.spidermiddlewares.metacopy.MetaCopyDetectionMiddleware": None,
 }
-EXTENSIONS: dict[str, Any] = {
-    "scrapy.extensions.telnet.TelnetConsole": None,
-    "scrapy.extensions.memusage.MemoryUsage": None,
-    "scrapy.extensions.logstats.LogStats": None,
-    "scrapy.extensions.feedexport.FeedExporter": None,
-    "scrapy.extensions.remote_control.RemoteControl": None,
-}
+# No extension of Scrapy's is used; named in EXTENSIONS as None, each would still be loaded.
+EXTENSIONS_BASE: dict[str, int] = {}
+# What was done is counted from the archive.
+STATS_CLASS = "scrapy.statscollectors.DummyStatsCollector"

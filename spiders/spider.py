@@ -20,7 +20,7 @@ from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 from fanwen.spiders.archive import utc_now
 from fanwen.spiders.decompress import TRUNCATED
 from fanwen.spiders.guard import refusal
-from fanwen.spiders.items import NEEDS_SCRIPT, Discovered, Fetch, Leased, PageRead
+from fanwen.spiders.items import NEEDS_SCRIPT, Consent, Discovered, Fetch, Leased, PageRead
 from fanwen.spiders.links import read_page
 from fanwen.spiders.pace import MAX_STRIKES, Host, Probe, retry_after
 from fanwen.spiders.robots import (
@@ -309,7 +309,10 @@ class FanwenSpider(Spider):
             etag=_header(response, "ETag"),
             last_modified=_header(response, "Last-Modified"),
             error=None if good else f"http {response.status}",
-            consent=read_consent(leased.url, host.robots_for(site), headers, (), host.tdmrep.get(site)),
+            # a page's own words count too, and are read with it
+            consent=Consent()
+            if response.status == 200
+            else read_consent(leased.url, host.robots_for(site), headers, (), host.tdmrep.get(site)),
             wire_bytes=_wire_bytes(response),
         )
 

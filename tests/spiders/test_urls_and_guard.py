@@ -6,13 +6,14 @@ import ipaddress
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urljoin
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fanwen.spiders.guard import address_refusal, host_refusal, refusal
-from fanwen.spiders.urls import canonical_url
+from fanwen.spiders.urls import canonical_url, join
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -94,6 +95,29 @@ def test_canonical_twice_is_canonical_once(scheme, netloc, rest):
         return
     assert canonical_url(once) == once
     assert once.isascii()
+
+
+PLAIN = st.lists(st.sampled_from([*"aZ0-_.~/", "index.html", "Default.asp", "..", "//"]), max_size=8).map(
+    "".join
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(["a.example", "a..example", "a.example.", "1.2.3.4", "-.example"]), PLAIN)
+def test_the_short_way_of_plain_links_gives_what_the_long_one_gives(host, rest):
+    # a fragment changes nothing, and leads every URL the long way
+    for url in (f"http://{host}/{rest}", f"https://{host}{rest}"):
+        assert _answer(canonical_url, url) == _answer(canonical_url, f"{url}#x")
+    for base in (f"http://{host}", f"https://{host}/b/c?d#e", f"HTTP://{host}/", f"http://{host}:8080/b/"):
+        for url in (f"/{rest}", rest):
+            assert _answer(join, base, url) == _answer(urljoin, base, url)
+
+
+def _answer(function, *given):
+    try:
+        return function(*given)
+    except ValueError:
+        return ValueError
 
 
 @pytest.mark.parametrize(
