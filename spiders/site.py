@@ -40,6 +40,7 @@ def _is_selector(value: str) -> str:
     return value
 
 
+NAME = r"^[a-z0-9][a-z0-9.-]*$"  # of a site
 # in a list of a site file: what the family has there
 FAMILY = "@family"
 
@@ -125,7 +126,7 @@ class Site(Model):
     file of shared defaults; where there is none of that name it is only a label.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str = Field(pattern=NAME)
     title: str
     family: str | None = None
     status: Literal["candidate", "probation", "active", "paused", "retired"] = "candidate"
@@ -187,7 +188,7 @@ def read_sites(folders: Iterable[Path]) -> dict[str, Site]:
 
 
 def families(folder: Path | None = None) -> tuple[str, ...]:
-    """The names of the families with defaults: built-in ones, and those in ``families/`` of a folder of sites."""
+    """The families with defaults: built-in ones, and those in ``families/`` of a folder of sites."""
     return tuple(sorted({path.stem for one in _family_folders(folder) for path in one.glob("*.toml")}))
 
 

@@ -21,7 +21,7 @@ from fanwen.spiders.urls import canonical_url
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """``kind`` is list, detail, attachment, part, or None for a URL that is never visited; ``why`` in words."""
+    """``kind`` is list, detail or attachment, None for a URL that is never visited; ``why`` in words."""
 
     url: str
     kind: str | None
@@ -80,7 +80,7 @@ def links_of(
 
 
 def doubts(site: Site, folder_families: Sequence[str] | None = None) -> list[str]:
-    """What in a valid site file cannot be meant so, one sentence each; slow patterns are :func:`slow_patterns`."""
+    """What in a valid site file cannot be meant so, in a sentence each; but see :func:`slow_patterns`."""
     known = families() if folder_families is None else folder_families
     return [*_family_doubts(site, known), *_start_doubts(site), *_pattern_doubts(site)]
 
@@ -103,7 +103,7 @@ def _family_doubts(site: Site, known: Sequence[str]) -> Iterator[str]:
 def _start_doubts(site: Site) -> Iterator[str]:
     begins = bool(site.start or site.sitemaps)
     if begins and not (site.follow.details or site.follow.attachments):
-        yield "no pattern of [follow] makes anything a detail or an attachment: a crawl would keep no document"
+        yield "nothing is a detail or an attachment by [follow]: a crawl would keep no document"
     for url in site.start:
         path = path_of(canonical_url(url))
         if pattern := _first(site.follow.details, path):
@@ -120,7 +120,7 @@ def _pattern_doubts(site: Site) -> Iterator[str]:
         for pattern in _by_kind(site)[kind]:
             for path in _paths(pattern):
                 if other := _first(getattr(site.follow, wins), path):
-                    yield f"{path} is of '{kind}s' ({pattern}) and of '{wins}' ({other}): it is never a {kind}"
+                    yield f"{path} is of '{kind}s' ({pattern}) and of '{wins}' ({other}): never a {kind}"
                     break
     for kind, patterns in _by_kind(site).items():
         for pattern in patterns:
