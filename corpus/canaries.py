@@ -19,7 +19,7 @@ from typing import Any
 import fanwen
 from fanwen.cleaners.pipeline import RULESET
 from fanwen.corpus.report import as_json
-from fanwen.corpus.site_review import Reviewed, edges, review
+from fanwen.corpus.site_review import Reviewed, edges, kinds_of, review
 from fanwen.errors import DamagedError, UsageError
 from fanwen.spiders.sample import Sample
 from fanwen.spiders.site import Site
@@ -78,8 +78,9 @@ def _gave(one: Reviewed) -> dict[str, Any]:
     """What is held against later: no field of it depends on time or place."""
     return {
         "kind": one.judged.kind,
-        "title": one.explained.title,
-        "rejects": [reject.reason for reject in one.explained.rejects],
+        "title": one.explained.title if one.is_taken else None,
+        "rejects": [reject.reason for reject in one.explained.rejects if one.is_taken],
+        "links": {kind: sum(k == kind for k, _ in one.links) for kind in kinds_of(one)},
         "pieces": [
             {
                 "title": piece.title,
@@ -97,6 +98,9 @@ def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[
     for key in ("kind", "title", "rejects"):
         if before[key] != now[key]:
             yield f"{key} was {_told(before[key])}, is {_told(now[key])}"
+    for kind in sorted(before["links"].keys() | now["links"].keys()):
+        if (old := before["links"].get(kind, 0)) != (new := now["links"].get(kind, 0)):
+            yield f"it had {old} links of kind {kind}, and has {new}"
     if len(before["pieces"]) != len(now["pieces"]):
         yield f"it gave {len(before['pieces'])} pieces, and gives {len(now['pieces'])}"
     for number, (old, new) in enumerate(zip(before["pieces"], now["pieces"], strict=False), 1):
@@ -121,6 +125,7 @@ def _read(record: Path) -> dict[str, Any]:
         if Path(told["page"]).name != told["page"]:
             raise ValueError(told["page"])
         _ = [told["gave"][key] for key in ("kind", "title", "rejects", "pieces")]
+        _ = told["gave"]["links"].keys()
         _ = [
             piece[key]
             for piece in told["gave"]["pieces"]

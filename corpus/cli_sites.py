@@ -159,7 +159,7 @@ def sites_new(
     read = {sample.url: decoded(sample) for sample in samples}
     given = [Given(url, text) for url, (text, _) in read.items()]
     made = scaffold(given, name=known.stem, sitemaps=sitemaps_of(robots, given[0].url))
-    proposals = (*made.proposals, _encoding({encoding for _, encoding in read.values()}, len(samples)))
+    proposals = (*made.proposals, _encoding({encoding for _, encoding in read.values()}))
     reviewed = [review(made.site, sample, home.config().mask) for sample in samples]
     page = known.with_suffix(".review.html")
     known.parent.mkdir(parents=True, exist_ok=True)
@@ -368,13 +368,12 @@ def _dry_run(home: Home, site: Site, samples: Sequence[Sample]) -> list[Reviewed
     return [review(site, sample, mask) for sample in samples]
 
 
-def _encoding(found: set[str], count: int) -> Proposal:
+def _encoding(found: set[str]) -> Proposal:
     """Told and never written: the bytes decide page by page, and a forced charset would outlive a change."""
-    sure = "yes" if len(found) == 1 and count >= 3 else "likely"
     why = (
         f"the bytes say {', '.join(sorted(found))}; decoding asks them anew for every page, so no key is set"
     )
-    return Proposal("extract.encoding", (), sure, why)
+    return Proposal("extract.encoding", (), "none", why)
 
 
 def _say_new(

@@ -35,6 +35,11 @@ class Reviewed:
     links: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
+    @property
+    def is_taken(self) -> bool:
+        """Whether its text is looked at: of a list, only the links are."""
+        return self.judged.kind != "list"
+
 
 def review(site: Site, sample: Sample, mask: frozenset[str]) -> Reviewed:
     """Clean one page with what the site file knows, and read its links as the crawl would."""
@@ -56,7 +61,7 @@ def review(site: Site, sample: Sample, mask: frozenset[str]) -> Reviewed:
         sample.name,
         judged,
         explain_page(sample.name, page, traced, mask),
-        traced.cleaned.pieces,
+        traced.cleaned.pieces if judged.kind != "list" else (),
         tuple((one.kind, one.url) for one in links),
         tuple(notes),
     )
@@ -75,6 +80,7 @@ def decoded(sample: Sample) -> tuple[str, str]:
 def as_row(one: Reviewed) -> dict[str, object]:
     """The review of a page, for machines."""
     explained = one.explained
+    rejects = explained.rejects if one.is_taken else ()
     return {
         "page": one.name,
         "url": one.judged.url,
@@ -85,7 +91,7 @@ def as_row(one: Reviewed) -> dict[str, object]:
         "title": explained.title,
         "declared_pieces": explained.declared_pieces,
         "pieces": [_piece_row(piece) for piece in one.pieces],
-        "rejects": [{"reason": reject.reason, "detail": reject.detail} for reject in explained.rejects],
+        "rejects": [{"reason": reject.reason, "detail": reject.detail} for reject in rejects],
         "left_out": len(explained.beside),
         "links": {kind: [url for k, url in one.links if k == kind] for kind in kinds_of(one)},
         "notes": list(one.notes),
@@ -112,6 +118,9 @@ def facts(one: Reviewed) -> Iterator[tuple[str, str]]:
         yield "note", note
     if explained.kind:
         yield "encoding", str(explained.encoding)
+    if not one.is_taken:
+        return
+    if explained.kind:
         yield "extractor", str(explained.extractor)
     yield "title", explained.title or "none"
     for reject in explained.rejects:

@@ -14,7 +14,8 @@ from fanwen.corpus.explain_html import beside, families_of, legend, marked_text,
 from fanwen.corpus.site_review import Reviewed, facts, kinds_of
 from fanwen.spiders.scaffold import Proposal
 
-_SURE = {"yes": "有把握 yes", "likely": "大致 likely", "no": "没把握 no"}
+# what a person must look at comes first
+_SURE = {"no": "没把握 no", "likely": "大致 likely", "yes": "有把握 yes", "none": "没有 none"}
 _LABELS = {
     "kind": "种类 kind",
     "note": "注意 note",
@@ -59,10 +60,9 @@ def _text(value: str) -> str:
 
 
 def _table(proposals: Sequence[Proposal]) -> str:
-    """How sure each key is: what is not comes first, for that is what a person must look at."""
     if not proposals:
         return ""
-    order = list(reversed(_SURE))
+    order = list(_SURE)
     rows = "".join(
         f'<tr><th scope="row"><code>{_text(one.key)}</code></th><td>{_values(one.value)}</td>'
         f'<td>{_SURE[one.sure]}</td><td lang="en">{_text(one.why)}</td></tr>\n'
@@ -88,8 +88,9 @@ def _page(one: Reviewed, number: int) -> str:
         (
             f'<section aria-labelledby="{name}">\n<h2 id="{name}">{number}. {_text(one.name)}</h2>\n',
             f"<dl>\n{rows}</dl>\n",
-            marked_text(one.explained, f"t-{number}"),
-            beside(one.explained.beside),
+            f"{marked_text(one.explained, f't-{number}')}{beside(one.explained.beside)}"
+            if one.is_taken
+            else "",
             *(_links(one, kind) for kind in kinds_of(one)),
             "</section>\n",
         )

@@ -112,7 +112,7 @@ def fetch_samples(
 
 
 def one_site(urls: Iterable[str]) -> tuple[str, tuple[str, ...]]:
-    """The host of most of the URLs, and the others of the same site (www., m.). Raises UsageError for two sites."""
+    """The host of most of the URLs, and the others of the same site (www., m.). UsageError for two sites."""
     hosts = [urlsplit(url).netloc for url in urls]
     names = {bare_host(host) for host in hosts}
     if len(names) > 1:

@@ -41,7 +41,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One key of the site file. ``sure``: yes, likely, or no, with ``why``; an empty value is left out."""
+    """One key of the site file; without a value it is left out.
+
+    ``sure``: yes, likely or no, none where there is nothing to propose; ``why`` in words.
+    """
 
     key: str
     value: str | tuple[str, ...]
@@ -172,9 +175,11 @@ def _scope(
     count = sum(urlsplit(page.url).netloc == host for page in given)
     yield Proposal("host", host, "yes", f"{count} of {len(given)} pages are of it")
     why = "pages come from or link to" if hosts else "no page comes from or links to"
-    yield Proposal("hosts", tuple(hosts), "likely", f"{why} other names of the same site")
+    yield Proposal(
+        "hosts", tuple(hosts), "likely" if hosts else "none", f"{why} other names of the same site"
+    )
     yield Proposal("start", (base,), "likely", "the front page; no more is known of it than its address")
-    yield Proposal("sitemaps", tuple(maps), "yes" if maps else "no", _mentioned(maps))
+    yield Proposal("sitemaps", tuple(maps), "yes" if maps else "none", _mentioned(maps))
 
 
 def _mentioned(maps: Sequence[str]) -> str:
@@ -202,14 +207,14 @@ def _follow(pages: Sequence[_Page], articles: Sequence[_Page]) -> Iterator[Propo
     attached = sorted({path.rpartition(".")[2].lower() for path in linked if _FILE.search(path)})
     found = (rf"(?i)\.({'|'.join(attached)})$",) if attached else ()
     why = "files of these kinds are linked" if found else "no PDF, DOCX or TXT is linked"
-    yield Proposal("follow.attachments", found, "likely" if found else "no", why)
+    yield Proposal("follow.attachments", found, "likely" if found else "none", why)
     wrong = sorted({
         word for path in linked if _matches((*details, *lists), path)
         for word in re.findall(r"[a-z]+", path.lower().split("/")[1].split("?")[0]) if word in never
     })  # fmt: skip
     ignore = (rf"(?i)^/({'|'.join(wrong)})\b",) if wrong else ()
     why = "links that the patterns would follow, and no articles" if ignore else "none is needed"
-    yield Proposal("follow.ignore", ignore, "likely" if ignore else "no", why)
+    yield Proposal("follow.ignore", ignore, "likely" if ignore else "none", why)
 
 
 def _lists(
@@ -234,7 +239,7 @@ def _lists(
     patterns = patterns_of(sorted(found - {"/"}), others, _words("never"))
     patterns = [pattern for pattern in patterns if not any(re.search(pattern, path) for path in articles)]
     why = (
-        f"pages given without an article: {len(given)}; links to further pages of these: {len(further - given)};"
+        f"pages given without an article: {len(given)}; their further pages linked: {len(further - given)};"
         f" linked folders of the articles: {len(folders)}"
     )
     return ["^/$", *patterns], why, "likely" if given - {"/"} and further else "no"
@@ -259,7 +264,7 @@ def _parts(articles: Sequence[_Page]) -> Iterator[Proposal]:
     why = f"on {count} of {len(articles)} articles it leads to a later page of the same" if found else (
         "no article among these goes on on a further page"
     )  # fmt: skip
-    yield Proposal("parts.next_link", value, ("yes" if count > 1 else "likely") if found else "no", why)
+    yield Proposal("parts.next_link", value, ("yes" if count > 1 else "likely") if found else "none", why)
 
 
 def _extract(articles: Sequence[Article]) -> Iterator[Proposal]:
@@ -276,11 +281,11 @@ def _extract(articles: Sequence[Article]) -> Iterator[Proposal]:
     yield Proposal(
         "extract.content", (*selectors, "@trafilatura"), _sure(content, count),
         f"it holds the text of {_of(content, count)} pages; {tight:.0%} of what it holds is running text"
-        if selectors else "no name of the text's block holds on several pages: the generic extraction is used",
+        if selectors else "no name of the text's block holds on several pages: generic extraction",
     )  # fmt: skip
     removed = furniture_choices(articles, selectors, _words("furniture"), loose)
     yield Proposal(
-        "extract.remove", tuple(one.selector for one in removed), "likely" if removed else "no",
+        "extract.remove", tuple(one.selector for one in removed), "likely" if removed else "none",
         "; ".join(f"{one.selector} on {len(one.pages)} of {count} pages" for one in removed)
         or "nothing inside the text has the name or the look of furniture",
     )  # fmt: skip

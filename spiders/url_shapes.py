@@ -141,9 +141,9 @@ def _run(values: Sequence[str]) -> str:
         return _literal(values[0]) if len({*values}) == 1 else _letters(values)
     if all(_HEX.fullmatch(value) for value in values):
         return "[0-9a-f]+"
-    first = {re.sub(r"\d+$", "", value) for value in values}
-    if len(first) == 1 and re.fullmatch("[A-Za-z]+", *first) and all(value[-1].isdigit() for value in values):
-        return _literal(*first) + r"\d+"
+    word = re.sub(r"\d+$", "", values[0])
+    if word.isalpha() and all(re.fullmatch(word + r"\d+", value) for value in values):
+        return word + r"\d+"
     if all(re.fullmatch(r"\d+[a-z]+", value) for value in values):
         return r"\d+[a-z]+"
     return "[0-9A-Za-z]+" if any(char.isupper() for value in values for char in value) else "[0-9a-z]+"
