@@ -51,9 +51,8 @@ class Article:
 
     def __post_init__(self) -> None:
         # XML declarations and bytes that XML forbids end a parser early
-        selector = Selector(
-            text=re.sub(r"^\s*<\?xml[^>]*\?>|[\x00-\x08\x0b\x0c\x0e-\x1f]", "", self.text) or " "
-        )
+        text = re.sub(r"^\s*<\?xml[^>]*\?>|[\x00-\x08\x0b\x0c\x0e-\x1f]", "", self.text)
+        selector = Selector(text=text or " ", type="html")
         self.root = selector.root
         self.head = " ".join((selector.xpath("//title//text()").get() or "").split())
 

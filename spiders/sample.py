@@ -70,7 +70,7 @@ def saved_url(body: bytes) -> str | None:
     if found := _SAVED.search(body[:4096]):
         return found[1].decode("ascii", "replace")
     # what names a URL is ASCII in every charset that pages use
-    page = Selector(text=body[:_MOST_BYTES].decode("latin-1"))
+    page = Selector(text=body.decode("latin-1") or " ", type="html")
     for path in _OWN_URL:
         for url in page.xpath(path).getall():
             if url.lower().startswith(("http://", "https://")):

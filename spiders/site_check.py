@@ -116,12 +116,13 @@ def _start_doubts(site: Site) -> Iterator[str]:
 
 def _pattern_doubts(site: Site) -> Iterator[str]:
     """Every pattern is tried on URLs made from the patterns themselves."""
-    for kind, wins in (("list", "details"), ("list", "attachments"), ("detail", "attachments")):
-        for pattern in _by_kind(site)[kind]:
-            for path in _paths(pattern):
-                if other := _first(getattr(site.follow, wins), path):
-                    yield f"{path} is of '{kind}s' ({pattern}) and of '{wins}' ({other}): never a {kind}"
-                    break
+    kinds = _by_kind(site)
+    for kind, wins in (("list", "detail"), ("list", "attachment"), ("detail", "attachment")):
+        for path in dict.fromkeys(path for one in (kind, wins) for p in kinds[one] for path in _paths(p)):
+            one, other = _first(kinds[kind], path), _first(kinds[wins], path)
+            if one and other:
+                yield f"{path} is of '{kind}s' ({one}) and of '{wins}s' ({other}): never a {kind}"
+                break
     for kind, patterns in _by_kind(site).items():
         for pattern in patterns:
             paths = _paths(pattern)

@@ -68,8 +68,9 @@ def later_page_of(path: str, first: str) -> bool:
     if one.folders != other.folders or one.ending != other.ending:
         return False
     if one.stem == other.stem:
-        more = set(other.query) - set(one.query)
-        return len(more) == 1 and re.fullmatch(r"\d{1,3}", next(iter(more))[1]) is not None
+        more = [pair for pair in other.query if pair not in one.query]
+        longer = len(more) == 1 and len(other.query) == len(one.query) + 1
+        return longer and re.fullmatch(r"\d{1,3}", more[0][1]) is not None
     here = re.sub(r"[-_]\d{1,2}$", "", one.stem)
     stems = (one.stem, here) if here != one.stem else (one.stem,)
     return one.query == other.query and any(
