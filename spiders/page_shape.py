@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from parsel import Selector
@@ -27,6 +28,8 @@ _MADE = re.compile(r"\d{3,}|^(css|sc|jsx|el|id)-|^_|(?=[a-z]*\d)(?=\d*[a-z])[0-9
 _FILE_NAME = re.compile(r"(?i)\.(docx?|pdf|txt|pptx?|wps|rtf)$")
 # Han characters of running text that make a page an article; of a stretch that is running text
 _ARTICLE, _STRETCH = 150, 12
+# Names of one page that are tried on all: no honest page has as many around its title or its text.
+_MOST_NAMES = 60
 # A child that holds this share of its parent's text goes on; a selector must hold this share of the text.
 _GOES_ON, _HOLDS = 0.75, 0.9
 
@@ -119,7 +122,11 @@ def content_choices(articles: Sequence[Article], loose: Iterable[str]) -> list[C
 
     Of three pages and more, one page alone bears nothing out: names that programs make look like any other.
     """
-    candidates = {selector for article in articles for selector in _above(article, frozenset(loose))}
+    candidates = {
+        selector
+        for article in articles
+        for selector in islice(_above(article, frozenset(loose)), _MOST_NAMES)
+    }
     least = 2 if len(articles) >= 3 else 1
     judged = [
         choice for one in sorted(candidates) if len((choice := _content_choice(articles, one)).pages) >= least
@@ -142,9 +149,7 @@ def title_choices(articles: Sequence[Article], loose: Iterable[str]) -> list[Cho
     candidates = {"h1", "h2"} | {
         selector
         for article in articles
-        for one in article.root.iter("h1", "h2", "h3", "div", "p", "span", "strong", "td")
-        if len(one) <= 3 and _is_title(article, one)
-        for selector in names_of(one, frozenset(loose))
+        for selector in islice(_names_of_titles(article, frozenset(loose)), _MOST_NAMES)
     }
     judged = []
     for selector in sorted(candidates):
@@ -165,13 +170,14 @@ def furniture_choices(
     """Selectors inside the main text that hold little of it, and are links or have the name of furniture."""
     pages: dict[str, set[int]] = {}
     for k, article in enumerate(articles):
+        most_names = len(pages) + _MOST_NAMES
         for main in (one for selector in content for one in article.select(selector)):
             most = article.counts[main][1] / 4
             for one in main.iterdescendants():
                 if not isinstance(one.tag, str) or article.counts[one][1] > most:
                     continue
                 for selector in names_of(one, frozenset(loose)):
-                    if _is_furniture(article, one, selector, words):
+                    if len(pages) < most_names and _is_furniture(article, one, selector, words):
                         pages.setdefault(selector, set()).add(k)
     return [
         Choice(selector, frozenset(found), 1.0)
@@ -189,6 +195,12 @@ def names_of(element: Any, loose: frozenset[str]) -> Iterator[str]:
     ):
         if _NAME.fullmatch(name) and not _MADE.search(name) and name.lower() not in loose:
             yield mark + name
+
+
+def _names_of_titles(article: Article, loose: frozenset[str]) -> Iterator[str]:
+    for one in article.root.iter("h1", "h2", "h3", "div", "p", "span", "strong", "td"):
+        if len(one) <= 3 and _is_title(article, one):
+            yield from names_of(one, loose)
 
 
 def _above(article: Article, loose: frozenset[str]) -> Iterator[str]:
