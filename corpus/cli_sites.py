@@ -382,6 +382,8 @@ def _say_new(
     print(table([("key", "value", "sure", "why"), *map(_proposal_row, proposals)]))
     pieces = sum(len(one.pieces) for one in reviewed)
     print(f"\n{file} is written, a candidate; it takes {pieces} pieces of {len(reviewed)} pages.")
+    if (builtin_site_folder() / file.name).is_file():
+        print("It replaces the built-in site of that name.")
     print(f"Look at {page}, correct the file, then: fanwen sites check {made.site.name}")
 
 

@@ -140,6 +140,8 @@ def test_a_site_file_is_never_overwritten(fanwen: Run, saved: Callable[[str], Pa
     assert file.read_text() == "# mine\n"
     assert fanwen("sites", "new", "--from", folder, "--name", "other").code == 0
     one_sentence(fanwen("sites", "new", "--from", folder, "--name", "../evil"), 2, "../evil")
+    done = fanwen("sites", "new", "--from", folder, "--name", "gwyoo.com")
+    assert "replaces the built-in site" in done.out
 
 
 def test_a_site_from_pages_fetched_as_a_crawl_fetches(
