@@ -45,7 +45,7 @@ def json_as_html(text: str) -> str | None:
 
 
 def _strings(value: object) -> Iterator[tuple[str, str]]:
-    """Every string with the key it stands under, in order; without recursion, so that no depth is too much."""
+    """Every string with the key it stands under, in order; not recursive, so that no depth is too much."""
     waiting: list[tuple[str, object]] = [("", value)]
     while waiting:
         key, one = waiting.pop()

@@ -1,4 +1,4 @@
-"""The commands that bring pages in: init, demo, sites, crawl, ingest, refresh."""
+"""The commands that bring pages in: init, demo, crawl, ingest, refresh."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from fanwen.errors import RefusedError, UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.crawl import CrawlReport
 from fanwen.spiders.ingest import ingest_files
-from fanwen.spiders.site import builtin_site_folder, read_site
 
 
 @click.command()
@@ -69,41 +68,6 @@ def demo(folder: str) -> None:
     """
     progress = Progress()
     run_demo(Home(Path(folder)), lambda text: print(text, flush=True), progress)
-
-
-@click.group()
-def sites() -> None:
-    """Site files: list them, check them."""
-
-
-@sites.command("list")
-@home_option
-@json_option
-def sites_list(home: Home, as_json: bool) -> None:
-    """All sites, built-in and your own."""
-    known = list(home.sites().values())
-    if as_json:
-        print_json([site.model_dump() for site in known])
-    else:
-        head = ("site", "status", "family", "rights", "title")
-        print(table([head, *((s.name, s.status, s.family, s.rights.decision, s.title) for s in known)]))
-
-
-@sites.command("check")
-@home_option
-@json_option
-@click.argument("files", nargs=-1, metavar="[FILE…]")
-def sites_check(home: Home, as_json: bool, files: tuple[str, ...]) -> None:
-    """Validate site files: those given, or all built-in ones and your own."""
-    folders = (builtin_site_folder(), home.site_folder)
-    paths = [Path(file) for file in files] or [
-        file for folder in folders for file in sorted(folder.glob("*.toml"))
-    ]
-    checked = [read_site(path) for path in paths]
-    if as_json:
-        print_json([{"site": site.name, "status": site.status, "ok": True} for site in checked])
-    else:
-        print(f"{len(checked)} site files are valid: {', '.join(site.name for site in checked)}")
 
 
 @click.command()
@@ -295,4 +259,4 @@ def _quoted(text: str) -> str:
     return f'"{text}"'
 
 
-COMMANDS = (init, demo, sites, crawl, refresh_command, ingest)
+COMMANDS = (init, demo, crawl, refresh_command, ingest)

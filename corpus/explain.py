@@ -136,6 +136,12 @@ def explain(home: Home, what: str) -> Explained:
     return _of_archive(home, what, document, notes)
 
 
+def explain_page(name: str, page: Page, traced: Traced, mask: frozenset[str]) -> Explained:
+    """Explain one page that is in no archive, as it was cleaned."""
+    facts = PageFacts(page.url, len(page.body), page.content_type, _claimed(page))
+    return _explained(name, traced, (facts,), mask, name=name)
+
+
 def _url(home: Home, what: str) -> tuple[str | None, tuple[str, ...]]:
     """The URL of the document that holds a piece, with what is to be said of that piece."""
     if not home.corpus.is_file():

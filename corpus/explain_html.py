@@ -33,10 +33,10 @@ _HUES = {
 def as_html(explained: Explained) -> str:
     """The same content as :func:`fanwen.corpus.explain.as_text`, as a page."""
     title = _text(explained.title or explained.name or explained.url)
-    families = sorted({(s.rule or "").partition(".")[0] for s in explained.segments if s.rule})
+    families = families_of(explained)
     return "".join(
         (
-            _HEAD.format(title=title, style=_style() + _colours()),
+            page_head(title, "fanwen explain"),
             f"<header>\n<h1>{title}</h1>\n{_facts(facts(explained))}",
             *(_NOTE.format(lead="", text=_text(note)) for note in explained.notes),
             *(
@@ -45,11 +45,9 @@ def as_html(explained: Explained) -> str:
             ),
             "</header>\n<main>\n",
             '<section aria-labelledby="h-text">\n<h2 id="h-text" lang="en">Main text as extracted</h2>\n',
-            _legend(families),
-            '<div class="text">',
-            *_body(explained),
-            "</div>\n",
-            _beside(explained.beside),
+            legend(families),
+            marked_text(explained),
+            beside(explained.beside),
             "</section>\n",
             _pieces(explained.pieces),
             _rules(explained),
@@ -65,7 +63,7 @@ _HEAD = """\
 <meta charset="utf-8"/>
 <meta name="viewport" content="width=device-width, initial-scale=1"/>
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'"/>
-<title>{title} – fanwen explain</title>
+<title>{title} – {command}</title>
 <style>
 {style}</style>
 </head>
@@ -90,6 +88,16 @@ def _style() -> str:
     return (files("fanwen.corpus") / "data/explain.css").read_text(encoding="utf-8")
 
 
+def page_head(title: str, command: str) -> str:
+    """The head of a page that loads nothing; ``title`` is escaped already."""
+    return _HEAD.format(title=title, command=command, style=_style() + _colours())
+
+
+def families_of(explained: Explained) -> list[str]:
+    """The families of the rules that did something here."""
+    return sorted({(s.rule or "").partition(".")[0] for s in explained.segments if s.rule})
+
+
 def _text(value: str) -> str:
     return escape(visible(value), quote=True)
 
@@ -102,7 +110,8 @@ def _facts(rows: Iterator[tuple[str, str]]) -> str:
     )
 
 
-def _legend(families: Sequence[str]) -> str:
+def legend(families: Sequence[str]) -> str:
+    """What the marks mean, and two switches for them; once on a page."""
     if not families:
         return '<p lang="en">No rule took or changed anything.</p>\n'
     rows = "".join(
@@ -112,7 +121,12 @@ def _legend(families: Sequence[str]) -> str:
     return _CONTROLS.format(rows=rows)
 
 
-def _body(explained: Explained) -> Iterator[str]:
+def marked_text(explained: Explained, name: str = "t") -> str:
+    """The main text with every cut and addition; ``name`` begins the ids, which are unique on a page."""
+    return "".join(('<div class="text">', *_body(explained, name), "</div>\n"))
+
+
+def _body(explained: Explained, prefix: str) -> Iterator[str]:
     pieces = {piece.index: piece for piece in explained.pieces}
     line_begins = True
     for number, members in groupby(explained.segments, key=lambda segment: segment.piece):
@@ -121,7 +135,7 @@ def _body(explained: Explained) -> Iterator[str]:
         else:
             title = pieces[number].title if number in pieces else None
             name = f'<span lang="en">piece {number}</span>' + (f" 《{_text(title)}》" if title else "")
-            yield f'<article aria-labelledby="t-{number}"><h3 id="t-{number}">{name}</h3><div>'
+            yield f'<article aria-labelledby="{prefix}-{number}"><h3 id="{prefix}-{number}">{name}</h3><div>'
         for segment in members:
             yield _segment(segment, line_begins)
             if segment.kind != "added" or segment.rule not in QUIET:
@@ -157,7 +171,7 @@ def _kept(text: str, line_begins: bool) -> str:
     )
 
 
-def _beside(lines: Sequence[str]) -> str:
+def beside(lines: Sequence[str]) -> str:
     """What extraction left out, folded away: it is rarely short."""
     if not lines:
         return ""

@@ -1,18 +1,20 @@
 """Site files: everything fanwen knows about one site, validated.
 
-In goes a TOML file; out comes a frozen :class:`Site`. Unknown keys are errors, so a
-misspelt key cannot silently switch something off. Raises
-:class:`fanwen.errors.UsageError` with the file, the key and what is wrong with it.
+In goes a TOML file; out comes a frozen :class:`Site`, with what its family says where the
+file itself says nothing. Unknown keys are errors, so a misspelt key cannot silently switch
+something off. Raises :class:`fanwen.errors.UsageError` with the file, the key and what is
+wrong with it.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from parsel.csstranslator import HTMLTranslator
@@ -38,6 +40,10 @@ def _is_selector(value: str) -> str:
     return value
 
 
+NAME = r"^[a-z0-9][a-z0-9.-]*$"  # of a site
+# in a list of a site file: what the family has there
+FAMILY = "@family"
+
 Pattern = Annotated[str, AfterValidator(_is_pattern)]
 Selector = Annotated[str, AfterValidator(_is_selector)]
 
@@ -60,9 +66,9 @@ class Parts(Model):
 
     ``next_link`` is a CSS selector of the link to the next page of the same article;
     ``fragment`` is a CSS selector of elements whose ``data-url`` (or ``src``) holds a fragment.
-    ``api`` is the address of a fragment that a script asks for, with ``{page}`` and the names of the groups of
-    ``api_values``, a regular expression found in the page's source; its group ``pages`` is their number, and
-    ``api_first`` the first one that the page does not hold itself.
+    ``api`` is the address of a fragment that a script asks for, with ``{page}`` and the names of groups of
+    ``api_values``, a regular expression found in the page's source; its group ``pages`` is their
+    number, and ``api_first`` the first one that the page does not hold itself.
     """
 
     next_link: Selector | None = None
@@ -132,16 +138,28 @@ class Expect(Model):
     han_share: float = Field(default=0.5, ge=0, le=1)
 
 
+class Family(Model):
+    """What the sites of one kind have in common; a site's own keys win, key by key."""
+
+    follow: Follow = Follow()
+    parts: Parts = Parts()
+    extract: Extract = Extract()
+    polite: Polite = Polite()
+    limits: Limits = Limits()
+    expect: Expect = Expect()
+
+
 class Site(Model):
     """One site file. ``name`` is also the name of the file without ``.toml``.
 
     ``host`` and ``hosts`` are the scope: links that leave them are not followed. The spellings of
     ``host`` with and without www. or m. are one host, and every URL of it gets the scheme of ``start``.
+    ``family`` names the file of shared defaults; where there is none of that name it is only a label.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
+    name: str = Field(pattern=NAME)
     title: str
-    family: str
+    family: str | None = None
     status: Literal["candidate", "probation", "active", "paused", "retired"] = "candidate"
     note: str = ""
     host: str
@@ -166,26 +184,23 @@ class Site(Model):
 
 
 def read_site(path: Path) -> Site:
-    """Read and validate one site file."""
+    """Read and validate one site file, over the defaults of its family."""
+    data = _read(path)
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UsageError(
-            f"There is no site file {path}; 'fanwen sites list' shows those there are."
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"The site file {path} is not valid TOML ({error}); correct that line.") from None
-    try:
-        site = Site.model_validate(data)
+        Site.model_validate(_without_marks(data))  # the file's own faults first
+        name = data.get("family")
+        shared = None if name is None else family_data(name, path.parent)
+        site = Site.model_validate(_merged(path, data, shared or {}))
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "the file"
-        what = "is not a known key" if first["type"] == "extra_forbidden" else f"is wrong: {first['msg']}"
-        raise UsageError(
-            f"In the site file {path}, '{key}' {what}; correct it and run the command again."
-        ) from None
+        raise UsageError(_wrong(path, error)) from None
     if site.name != path.stem:
         raise UsageError(f"The site file {path} says name = '{site.name}'; file and name must be the same.")
+    known = families(path.parent)
+    if shared is None and (near := get_close_matches(str(name), known, cutoff=0.8)):
+        raise UsageError(
+            f"In the site file {path}, the family '{name}' looks like '{near[0]}' misspelt; the families are"
+            f" {', '.join(known)}."
+        )
     return site
 
 
@@ -202,3 +217,79 @@ def read_sites(folders: Iterable[Path]) -> dict[str, Site]:
             site = read_site(path)
             sites[site.name] = site
     return sites
+
+
+def families(folder: Path | None = None) -> tuple[str, ...]:
+    """The families with defaults: built-in ones, and those in ``families/`` of a folder of sites."""
+    return tuple(sorted({path.stem for one in _family_folders(folder) for path in one.glob("*.toml")}))
+
+
+def family_data(name: str, folder: Path | None = None) -> dict[str, Any] | None:
+    """What the file of a family says, validated; None where there is no such file."""
+    for path in (one / f"{name}.toml" for one in _family_folders(folder)):
+        if re.fullmatch(r"[\w.-]+", name) and path.is_file():
+            data = _read(path)
+            try:
+                Family.model_validate(data)
+            except ValidationError as error:
+                raise UsageError(_wrong(path, error)) from None
+            return data
+    return None
+
+
+def _family_folders(folder: Path | None) -> tuple[Path, ...]:
+    builtin = Path(str(files("fanwen.spiders") / "families"))
+    return (builtin,) if folder is None else (folder / "families", builtin)
+
+
+def _merged(path: Path, site: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
+    """The site's keys over the family's; a list replaces the family's, which ``@family`` stands for."""
+    merged = dict(site)
+    for table in Family.model_fields:
+        own, given = site.get(table, {}), shared.get(table, {})
+        for key, value in own.items():
+            if isinstance(value, list) and FAMILY in value and key not in given:
+                raise UsageError(
+                    f"In the site file {path}, '{table}.{key}' names {FAMILY}, but the family"
+                    f" '{site.get('family')}' has no such list; take {FAMILY} out, or choose one of the"
+                    f" families {', '.join(families(path.parent))}."
+                )
+        extended = {
+            key: [item for one in value for item in (given[key] if one == FAMILY else [one])]
+            for key, value in own.items()
+            if isinstance(value, list)
+        }
+        if own or given:
+            merged[table] = {**given, **own, **extended}
+    return merged
+
+
+def _without_marks(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The file without ``@family``, to be validated by itself."""
+    return {
+        key: {
+            name: [item for item in entry if item != FAMILY] if isinstance(entry, list) else entry
+            for name, entry in value.items()
+        }
+        if isinstance(value, dict)
+        else value
+        for key, value in data.items()
+    }
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no site file {path}; 'fanwen sites list' shows those there are."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The site file {path} is not valid TOML ({error}); correct that line.") from None
+
+
+def _wrong(path: Path, error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"]) or "the file"
+    what = "is not a known key" if first["type"] == "extra_forbidden" else f"is wrong: {first['msg']}"
+    return f"In the site file {path}, '{key}' {what}; correct it and run the command again."
