@@ -123,7 +123,7 @@ def site(**follow: tuple[str, ...]) -> Site:
         ("http://y.example/a/1.html", None, "y.example"),
         ("http://10.0.0.1/a/1", None, "never fetched"),
         ("ftp://x.example/a/1", None, "http"),
-        ("http://x.example/a/" + "1" * 3000, None, "2000"),
+        ("http://x.example/a/" + "1" * 3000, None, "endless"),
     ],
 )
 def test_a_url_is_judged_as_the_crawl_would(url: str, kind: str | None, why: str) -> None:
