@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive, utc_now
+from fanwen.spiders.warc import WARC_ENDINGS
 
 MAX_FILE = 256 * 1024 * 1024
 _TYPES = {
@@ -49,7 +50,7 @@ class IngestReport:
 
 
 def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
-    """Take HTML, text, Markdown, PDF and DOCX files; folders are read recursively, sorted.
+    """Take HTML, text, Markdown, PDF and DOCX files; folders are read recursively, sorted, WARC files left.
 
     Raises UsageError for a path that does not exist, before anything is stored.
     """
@@ -61,6 +62,8 @@ def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
     added = known = 0
     skipped: list[Skipped] = []
     for path in _files(given, skipped):
+        if path.name.endswith(WARC_ENDINGS):
+            continue
         content_type = content_type_of(path)
         body = _read(path, content_type, skipped)
         if body is None:
@@ -70,6 +73,11 @@ def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
         else:
             known += 1
     return IngestReport(added, known, tuple(skipped))
+
+
+def warc_files(paths: Iterable[Path]) -> list[Path]:
+    """The WARC files among these files and folders, by their names."""
+    return [path for path in _files(paths, []) if path.name.endswith(WARC_ENDINGS)]
 
 
 def content_type_of(path: Path) -> str | None:

@@ -1,0 +1,610 @@
+"""WARC files into archive.db: fanwen's own, and those of any other crawler.
+
+Records of fanwen's own files bring back what the archive knew of each URL. Pages of other files are
+taken as a crawl would have taken them: by the site files' patterns, behind the address guard, with what
+was said about reuse. Of one URL the newest whole body counts, whatever the order of records; earlier ones
+are kept as visits. Every record that is not taken is counted by its reason. What is committed stays, so a
+second run goes on, and taking the same file twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from fanwen.spiders.archive import UNLINKED, Archive, insert
+from fanwen.spiders.decompress import RefusedBody
+from fanwen.spiders.frontier import PRIORITY, Frontier
+from fanwen.spiders.guard import refusal
+from fanwen.spiders.items import Leased
+from fanwen.spiders.links import PageLinks, is_html, read_page, scoped
+from fanwen.spiders.payload import Answer, payload, read_answer
+from fanwen.spiders.robots import MAX_ROBOTS_BYTES, Robots, read_consent, read_robots
+from fanwen.spiders.settings import DOWNLOAD_MAXSIZE
+from fanwen.spiders.site import Site
+from fanwen.spiders.urls import canonical_url
+from fanwen.spiders.warc import BY_HAND, LISTS, STATE_TYPE, State, UrlState, Visit, visit_id
+from fanwen.spiders.warc_read import Broken, Record, read_warc
+
+_BATCH = 200  # records in one transaction
+_DAYS = 30  # until a page is due again, from the day it was fetched
+_DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+_TYPES = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "application/pdf", _DOCX)
+_MAGIC = re.compile(rb"\s*%PDF-|PK\x03\x04.{0,4000}(?:word/|\[Content_Types\])", re.DOTALL)
+_REFERENCES = ("body_hash", "body_fetch", "last_fetch", "consent_fetch")
+_COLUMNS = tuple(name for name in UrlState.model_fields if name not in ("url", *_REFERENCES))
+
+
+@dataclass(slots=True)
+class WarcReport:
+    """Visits ``taken`` and ``known`` already, robots.txt kept, URLs that are new, records left out by reason.
+
+    docs/files.md says what each reason means.
+    """
+
+    taken: int = 0
+    known: int = 0
+    robots: int = 0
+    urls: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def ingest_warc(
+    archive: Archive,
+    paths: Iterable[Path],
+    sites: Mapping[str, Site],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> WarcReport:
+    """Take WARC files into the archive; ``progress`` gets the number of records read so far.
+
+    Raises UsageError for a file that is no WARC, before anything of any file is taken.
+    """
+    files = list(paths)
+    for path in files:
+        next(read_warc(path))
+    report = WarcReport()
+    done = 0
+    for path in files:
+        reader = read_warc(path)
+        ingest = _Ingest(archive, sites, report)
+        more = True
+        while more:
+            with archive.write() as conn:
+                batch = 0
+                for found in islice(reader, _BATCH):
+                    ingest.take(conn, found)
+                    batch += 1
+                more = batch == _BATCH
+                if not more:
+                    ingest.finish(conn)
+            done += batch
+            if progress:
+                progress(done)
+    return report
+
+
+class _Ingest:
+    """One file on its way into the archive; every method works inside the caller's transaction."""
+
+    def __init__(self, archive: Archive, sites: Mapping[str, Site], report: WarcReport):
+        self.archive = archive
+        self.report = report
+        self.sites = sites
+        self.frontier = Frontier(archive, sites)
+        self.by_host = {host: site for site in sites.values() for host in (site.host, *site.hosts)}
+        self.state: State | None = None  # of the URL whose records come now
+        self.names: frozenset[str] = frozenset()
+        self.robots: dict[str, Robots | None] = {}
+
+    def take(self, conn: sqlite3.Connection, found: Record | Broken) -> None:
+        if isinstance(found, Broken):
+            self.report.skipped[found.reason] += 1
+        elif found.headers.get("content-type") == STATE_TYPE and found.kind == "metadata":
+            self.finish(conn)
+            self._begin(found)
+        elif found.headers.get("warc-record-id") in self.names:
+            self._own_body(found)
+        else:
+            reason = self._foreign(conn, found)
+            if reason is not None:
+                self.report.skipped[reason] += 1
+
+    def finish(self, conn: sqlite3.Connection) -> None:
+        """Write down what the last state record said, now that its bodies are there."""
+        if self.state is not None:
+            _Restore(self.archive, conn, self.report).restore(self.state)
+        self.state, self.names = None, frozenset()
+
+    def _begin(self, record: Record) -> None:
+        try:
+            state = State.model_validate_json(record.block)
+        except ValidationError:
+            self.report.skipped["bad_state"] += 1
+            return
+        url = state.url.url
+        if (refusal(url) or canonical_url(url) != url) and not url.startswith(BY_HAND):
+            self.report.skipped["refused_address"] += 1
+            return
+        self.state = state
+        self.names = frozenset(
+            visit_id(url, visit.fetched_at, visit.status, visit.body_hash) for visit in state.visits
+        )
+
+    def _own_body(self, record: Record) -> None:
+        body: bytes | None = None
+        if record.kind == "resource":
+            body = record.block
+        elif record.kind == "response":
+            answer = read_answer(record.block)
+            body = None if answer is None else answer.body
+        if body is not None:
+            self.archive.store_body(body)
+
+    def _foreign(self, conn: sqlite3.Connection, record: Record) -> str | None:
+        """Take one record of any crawler; the reason when it is not taken."""
+        if record.kind not in ("response", "resource", "revisit"):
+            return record.kind if re.fullmatch("[a-z]{1,20}", record.kind) else "bad_header"
+        if not record.uri:
+            return "no_uri"
+        if record.date is None:
+            return "no_date"
+        if not record.uri.lower().startswith(("http://", "https://")):
+            return "not_http"
+        if refusal(record.uri):
+            return "refused_address"
+        try:
+            url = canonical_url(record.uri)
+        except ValueError:
+            return "no_uri"
+        if record.too_large:
+            return "too_large"
+        answer = _answer_of(record)
+        if answer is None:
+            return "no_http"
+        parts = urlsplit(url)
+        if parts.path == "/robots.txt":
+            return self._take_robots(conn, f"{parts.scheme}://{parts.netloc}", record.date, answer)
+        return self._page(conn, record, url, answer)
+
+    def _take_robots(self, conn: sqlite3.Connection, origin: str, date: str, answer: Answer) -> str | None:
+        if 300 <= answer.status < 400:
+            return "not_200"
+        body_hash = None
+        if 200 <= answer.status < 300:
+            try:
+                body_hash = self.archive.store_body(payload(answer, MAX_ROBOTS_BYTES)[0])
+            except RefusedBody as error:
+                return _refused(error)
+        row = {"origin": origin, "fetched_at": date, "status": answer.status, "body_hash": body_hash}
+        if conn.execute(
+            "SELECT 1 FROM robots WHERE origin = :origin AND fetched_at = :fetched_at AND status = :status"
+            " AND body_hash IS :body_hash",
+            row,
+        ).fetchone():
+            self.report.known += 1
+            return None
+        insert(conn, "robots", **row)
+        self.robots.pop(origin, None)
+        self.report.robots += 1
+        return None
+
+    def _page(self, conn: sqlite3.Connection, record: Record, url: str, answer: Answer) -> str | None:
+        known = conn.execute(
+            "SELECT id, site, kind, document_url, part FROM url WHERE url = ?", (url,)
+        ).fetchone()
+        place = self._place(url, known)
+        if isinstance(place, str):
+            return place
+        leased, site = place
+        came = _Came(record.date or "", answer.status, answer.headers)
+        if answer.status != 200 and not (record.kind == "revisit" and answer.status == 304):
+            return "not_200"
+        if record.kind == "revisit":
+            earlier = self._earlier(conn, record, url, answer.status)
+            if earlier is None:
+                return "revisit_unresolved"
+            came.body_fetch, came.body_hash, came.truncated, before = earlier
+            came.not_modified = answer.status == 304
+            # a 304 does not repeat all that was said; of another URL's copy only the type is the same
+            kept = before if came.not_modified else {"content-type": before.get("content-type", [])}
+            came.headers = kept | answer.headers
+            body = self.archive.body(came.body_hash)
+        else:
+            try:
+                body, whole = payload(answer, DOWNLOAD_MAXSIZE)
+            except RefusedBody as error:
+                return _refused(error)
+            came.truncated = not whole or "warc-truncated" in record.headers
+            came.body_hash = sha256(body).hexdigest()
+        content_type = came.header("content-type")
+        if not body.strip():
+            return "empty"
+        if not _is_read(content_type, body):
+            return "unread_type"
+        if leased.id and self._has(conn, leased.id, came):
+            self._adopt(conn, leased, known[1])
+            self.report.known += 1
+            return None
+        self.archive.store_body(body)
+        page = read_page(leased, site, url, body, content_type)
+        self._write(conn, leased, came, len(body), page)
+        self.report.taken += 1
+        return None
+
+    def _place(self, url: str, known: Any) -> tuple[Leased, Site] | str:
+        """What the page is and of which site, or why it is not taken."""
+        host = urlsplit(url).netloc
+        site = self.by_host.get(host) or self.sites.get(host)
+        number, _, kind, document, part = known or (0, "", "", url, 0)
+        if site is None:
+            if kind not in ("detail", "part", "attachment"):
+                kind = "detail"
+            # no site file knows the host: its name stands for the site until one does
+            return _leased(number, url, host, kind, document, part), _nobody(host)
+        if scoped(site, url) != url:
+            return "out_of_scope"
+        if kind not in ("detail", "part", "attachment"):
+            found = kind_of(site, url)
+            if found is None or found == "list":
+                return "list_page" if found else "no_pattern"
+            kind = found
+        return _leased(number, url, site.name, kind, document, part), site
+
+    def _earlier(
+        self, conn: sqlite3.Connection, record: Record, url: str, status: int
+    ) -> tuple[int, str, bool, dict[str, list[str]]] | None:
+        """The visit that a revisit confirms: the URL's own for a 304, else the one of its hash or name."""
+        where: list[tuple[str, tuple[str, ...]]] = []
+        if status == 304:
+            where.append(("u.url = ? AND f.fetched_at <= ?", (url, record.date or "")))
+        elif digest := _sha256_of(record.headers.get("warc-payload-digest", "")):
+            where.append(("f.body_hash = ?", (digest,)))
+        named = _named(record)
+        if named is not None and status != 304:
+            where.append(("u.url = ? AND f.fetched_at = ?", named))
+        for condition, values in where:
+            row = conn.execute(
+                "SELECT f.id, f.body_hash, f.truncated, f.headers FROM fetch f JOIN url u ON u.id = f.url_id"
+                f" WHERE f.body_hash IS NOT NULL AND {condition}"
+                " ORDER BY u.url = ? DESC, f.fetched_at DESC, f.id LIMIT 1",
+                (*values, url),
+            ).fetchone()
+            if row is not None:
+                headers: dict[str, list[str]] = {}
+                for name, value in json.loads(row[3]):
+                    headers.setdefault(name, []).append(value)
+                return row[0] if status == 304 else 0, row[1], bool(row[2]), headers
+        return None
+
+    def _has(self, conn: sqlite3.Connection, url_id: int, came: _Came) -> bool:
+        stored = None if came.not_modified else came.body_hash
+        return (
+            conn.execute(
+                "SELECT 1 FROM fetch WHERE url_id = ? AND fetched_at = ? AND body_hash IS ?"
+                " AND not_modified = ?",
+                (url_id, came.date, stored, int(came.not_modified)),
+            ).fetchone()
+            is not None
+        )
+
+    def _adopt(self, conn: sqlite3.Connection, leased: Leased, site: str) -> None:
+        """A host that no site file knew has one by now."""
+        if site != leased.site and site not in self.sites:
+            conn.execute(
+                "UPDATE url SET site = ?, kind = ? WHERE id = ?", (leased.site, leased.kind, leased.id)
+            )
+
+    def _write(
+        self, conn: sqlite3.Connection, leased: Leased, came: _Came, size: int, page: PageLinks
+    ) -> None:
+        if not leased.id:
+            self.report.urls += 1
+        url_id = leased.id or insert(
+            conn,
+            "url",
+            url=leased.url,
+            site=leased.site,
+            host=leased.host,
+            kind=leased.kind,
+            state="new",
+            priority=PRIORITY[leased.kind],
+            depth=1,
+            document_url=leased.document_url,
+            part=leased.part,
+            discovered_at=came.date,
+            interval_days=_DAYS,
+        )
+        fetch_id, outcome = self._fetch(conn, url_id, leased.url, came, size, page)
+        _settle(conn, url_id, fetch_id, came, outcome)
+        if outcome != "older" and not came.truncated and page.problem is None and leased.site in self.sites:
+            self.frontier.take_links(conn, replace(leased, id=url_id), page.links)
+
+    def _fetch(
+        self, conn: sqlite3.Connection, url_id: int, url: str, came: _Came, size: int, page: PageLinks
+    ) -> tuple[int, str]:
+        consent = read_consent(url, self._robots(conn, url), came.headers, page.metas)
+        robots = self._robots(conn, url)
+        reservations = set(consent.reservations)
+        if robots is not None and not robots.allows(url):
+            reservations.add("robots.txt: disallow")
+        held = conn.execute(
+            "SELECT max(b.fetched_at, coalesce(c.fetched_at, '')), b.truncated, b.body_hash FROM url u"
+            " JOIN fetch b ON b.id = u.body_fetch LEFT JOIN fetch c ON c.id = u.consent_fetch WHERE u.id = ?",
+            (url_id,),
+        ).fetchone()
+        outcome = "new"
+        if held is not None:
+            newer = (not came.truncated, came.date, came.body_hash) > (not held[1], held[0], held[2])
+            outcome = "older" if not newer else "unchanged" if held[2] == came.body_hash else "changed"
+        fetch_id = insert(
+            conn,
+            "fetch",
+            url_id=url_id,
+            fetched_at=came.date,
+            status=came.status,
+            outcome=outcome,
+            headers=json.dumps(
+                [(name, value) for name, values in came.headers.items() for value in values],
+                ensure_ascii=False,
+            ),
+            content_type=came.header("content-type"),
+            body_hash=None if came.not_modified else came.body_hash,
+            bytes=0 if came.not_modified else size,
+            not_modified=int(came.not_modified),
+            truncated=int(came.truncated),
+            error=page.problem,
+            robots_hash=consent.robots_hash,
+            x_robots_tag=consent.x_robots_tag,
+            meta_robots=consent.meta_robots,
+            tdm_reservation=consent.tdm_reservation,
+            reservations=json.dumps(sorted(reservations), ensure_ascii=False),
+        )
+        return fetch_id, outcome
+
+    def _robots(self, conn: sqlite3.Connection, url: str) -> Robots | None:
+        """The newest robots.txt that the archive has of the page's origin, None where it has none."""
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self.robots:
+            if len(self.robots) > 1000:
+                self.robots.clear()
+            row = conn.execute(
+                "SELECT status, body_hash FROM robots WHERE origin = ? AND error IS NULL"
+                " ORDER BY fetched_at DESC, id DESC LIMIT 1",
+                (origin,),
+            ).fetchone()
+            body = b"" if row is None or row[1] is None else self.archive.body(row[1])
+            self.robots[origin] = None if row is None else read_robots(row[0], body, row[1])
+        return self.robots[origin]
+
+
+@dataclass(slots=True)
+class _Came:
+    """One visit as a foreign record tells it."""
+
+    date: str
+    status: int
+    headers: dict[str, list[str]]
+    body_hash: str = ""
+    truncated: bool = False
+    not_modified: bool = False
+    body_fetch: int = 0  # the visit that brought the body which a 304 confirms
+
+    def header(self, name: str) -> str | None:
+        return next(iter(self.headers.get(name, ())), None)
+
+
+def _settle(conn: sqlite3.Connection, url_id: int, fetch_id: int, came: _Came, outcome: str) -> None:
+    """The URL's state after one more visit: the best visit gives body and consent, the newest is the last."""
+    last = conn.execute(
+        "SELECT f.fetched_at FROM url u JOIN fetch f ON f.id = u.last_fetch WHERE u.id = ?", (url_id,)
+    ).fetchone()
+    conn.execute(
+        "UPDATE url SET first_fetched_at = min(coalesce(first_fetched_at, :at), :at) WHERE id = :id",
+        {"at": came.date, "id": url_id},
+    )
+    if last is None or came.date > last[0]:
+        conn.execute("UPDATE url SET last_fetch = ? WHERE id = ?", (fetch_id, url_id))
+        # what was gone is there again; a part that its document does not name any more stays out of it
+        conn.execute(
+            "UPDATE url SET state = CASE WHEN state IN ('failed', 'gone') THEN 'done' ELSE state END,"
+            " gone = NULL, moved_to = NULL, missing = 0, failures = 0,"
+            " note = CASE WHEN state = 'blocked' THEN note END"
+            " WHERE id = ? AND gone IS NOT ?",
+            (url_id, UNLINKED),
+        )
+    if outcome == "older":
+        return
+    due = datetime.fromisoformat(came.date) + timedelta(days=1 if came.truncated else _DAYS)
+    conn.execute(
+        "UPDATE url SET state = CASE WHEN state = 'new' THEN 'done' ELSE state END, body_hash = :hash,"
+        " body_fetch = :body, consent_fetch = :fetch, etag = :etag, last_modified = :modified,"
+        " next_visit = :due WHERE id = :id",
+        {
+            "hash": came.body_hash,
+            "body": came.body_fetch or fetch_id,
+            "fetch": fetch_id,
+            # validators of a torn body would freeze it
+            "etag": None if came.truncated else came.header("etag"),
+            "modified": None if came.truncated else came.header("last-modified"),
+            "due": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "id": url_id,
+        },
+    )
+
+
+class _Restore:
+    """Writes down what a file of our own says of one URL; the newer state counts, and visits are added."""
+
+    def __init__(self, archive: Archive, conn: sqlite3.Connection, report: WarcReport):
+        self.archive = archive
+        self.conn = conn
+        self.report = report
+
+    def restore(self, told: State) -> None:
+        row = self.conn.execute(
+            "SELECT u.id, u.state, f.fetched_at FROM url u LEFT JOIN fetch f ON f.id = u.last_fetch"
+            " WHERE u.url = ?",
+            (told.url.url,),
+        ).fetchone()
+        if row is None:
+            columns = {name: getattr(told.url, name) for name in ("url", *_COLUMNS)}
+            url_id = insert(self.conn, "url", **columns)
+            self.report.urls += 1
+        else:
+            url_id = row[0]
+        names = self._visits(url_id, told)
+        body, last, consent = (
+            names.get(name or "")
+            for name in (told.url.body_fetch, told.url.last_fetch, told.url.consent_fetch)
+        )
+        if row is None or _rank(told.visited_at, told.url.state) > _rank(row[2], row[1]):
+            self._replace(url_id, told.url, body, last, consent)
+        else:
+            self._complete(url_id, told.url, body, consent)
+
+    def _visits(self, url_id: int, told: State) -> dict[str, int]:
+        """Add the visits that are not known; the row of each by its id."""
+        url = told.url.url
+        names = {
+            visit_id(url, *row[1:]): row[0]
+            for row in self.conn.execute(
+                "SELECT id, fetched_at, status, body_hash FROM fetch WHERE url_id = ? ORDER BY id DESC",
+                (url_id,),
+            )
+        }
+        for visit in told.visits:
+            name = visit_id(url, visit.fetched_at, visit.status, visit.body_hash)
+            if name in names:
+                self.report.known += 1
+            elif visit.body_hash is not None and not self._has_body(visit.body_hash):
+                self.report.skipped["body_missing"] += 1
+            else:
+                columns = {column: getattr(visit, column) for column in Visit.model_fields}
+                lists = {column: json.dumps(columns[column], ensure_ascii=False) for column in LISTS}
+                names[name] = insert(self.conn, "fetch", url_id=url_id, **(columns | lists))
+                self.report.taken += 1
+        return names
+
+    def _has_body(self, digest: str) -> bool:
+        return self.conn.execute("SELECT 1 FROM body WHERE sha256 = ?", (digest,)).fetchone() is not None
+
+    def _replace(
+        self, url_id: int, state: UrlState, body: int | None, last: int | None, consent: int | None
+    ) -> None:
+        first = self.conn.execute("SELECT first_fetched_at FROM url WHERE id = ?", (url_id,)).fetchone()[0]
+        columns: dict[str, Any] = {name: getattr(state, name) for name in _COLUMNS}
+        columns["first_fetched_at"] = min(filter(None, (first, state.first_fetched_at)), default=None)
+        sets = ", ".join(f"{name} = :{name}" for name in columns)
+        self.conn.execute(f"UPDATE url SET {sets}, lease = NULL WHERE id = :id", columns | {"id": url_id})
+        self.conn.execute(
+            "UPDATE url SET last_fetch = coalesce(:last, last_fetch),"
+            " consent_fetch = coalesce(:consent, consent_fetch), body_fetch = coalesce(:body, body_fetch)"
+            " WHERE id = :id",
+            {"last": last, "consent": consent, "body": body, "id": url_id},
+        )
+        self._body_of_its_visit(url_id)
+
+    def _complete(self, url_id: int, state: UrlState, body: int | None, consent: int | None) -> None:
+        """An earlier state brings what a later one could not: a body that it only confirmed."""
+        self.conn.execute(
+            "UPDATE url SET body_fetch = coalesce(body_fetch, :body),"
+            " consent_fetch = coalesce(consent_fetch, :consent),"
+            " first_fetched_at = min(coalesce(first_fetched_at, :first), coalesce(:first, first_fetched_at))"
+            " WHERE id = :id",
+            {"body": body, "consent": consent, "first": state.first_fetched_at, "id": url_id},
+        )
+        self._body_of_its_visit(url_id)
+
+    def _body_of_its_visit(self, url_id: int) -> None:
+        self.conn.execute(
+            "UPDATE url SET body_hash = (SELECT body_hash FROM fetch WHERE id = url.body_fetch) WHERE id = ?",
+            (url_id,),
+        )
+        # a page without its bytes is due: a 304 could not bring them
+        self.conn.execute(
+            "UPDATE url SET state = 'new', etag = NULL, last_modified = NULL"
+            " WHERE id = ? AND state = 'done' AND body_hash IS NULL AND first_fetched_at IS NOT NULL",
+            (url_id,),
+        )
+
+
+def _rank(visited_at: str | None, state: str) -> tuple[str, bool]:
+    # to be blocked or dropped by its document needs no visit, to come back does
+    return visited_at or "", state in ("blocked", "gone")
+
+
+def kind_of(site: Site, url: str) -> str | None:
+    """What a URL is by the site file's patterns: attachment, detail or list, None for none of them."""
+    parts = urlsplit(url)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    follow = site.follow
+    kinds = {"attachment": follow.attachments, "detail": follow.details, "list": follow.lists}
+    return next(
+        (kind for kind, patterns in kinds.items() if any(re.search(p, target) for p in patterns)), None
+    )
+
+
+def _leased(number: int, url: str, site: str, kind: str, document: str, part: int) -> Leased:
+    return Leased(number, url, site, urlsplit(url).netloc, kind, document, part, depth=1, hops=0, attempts=0)
+
+
+def _nobody(host: str) -> Site:
+    return Site(name="unknown", title=host, family="unknown", host=host)
+
+
+def _answer_of(record: Record) -> Answer | None:
+    if record.kind == "resource":
+        return Answer(200, {"content-type": [record.headers.get("content-type", "")]}, record.block)
+    answer = read_answer(record.block)
+    if answer is None and record.kind == "revisit":
+        same = record.headers.get("warc-profile", "").endswith("server-not-modified")
+        return Answer(304 if same else 200, {}, b"")
+    return answer
+
+
+def _is_read(content_type: str | None, body: bytes) -> bool:
+    declared = (content_type or "").split(";")[0].strip().lower()
+    if declared in _TYPES or _MAGIC.match(body):
+        return True
+    return not declared and is_html(body, None)
+
+
+def _refused(error: RefusedBody) -> str:
+    reasons = {"too large": "too_large", "unknown": "unknown_encoding"}
+    return next((reason for words, reason in reasons.items() if str(error).startswith(words)), "damaged_body")
+
+
+def _named(record: Record) -> tuple[str, str] | None:
+    """URL and time of the record that a revisit refers to."""
+    try:
+        date = datetime.fromisoformat(record.headers["warc-refers-to-date"])
+        return canonical_url(record.headers["warc-refers-to-target-uri"]), date.strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (KeyError, ValueError):
+        return None
+
+
+def _sha256_of(digest: str) -> str | None:
+    """The hex form of a sha256 label, in base 16 or 32; None for anything else."""
+    name, _, value = digest.partition(":")
+    if name.lower().replace("-", "") != "sha256":
+        return None
+    try:
+        raw = bytes.fromhex(value) if len(value) == 64 else base64.b32decode(value.upper())
+    except ValueError:
+        return None
+    return raw.hex() if len(raw) == 32 else None
