@@ -77,24 +77,28 @@ def ingest_warc(
     for path in files:
         next(read_warc(path))
     report = WarcReport()
-    done = 0
     for path in files:
-        reader = read_warc(path)
         ingest = _Ingest(archive, sites, report)
-        more = True
-        while more:
-            with archive.write() as conn:
-                batch = 0
-                for found in islice(reader, _BATCH):
-                    ingest.take(conn, found)
-                    batch += 1
-                more = batch == _BATCH
-                if not more:
-                    ingest.finish(conn)
-            done += batch
-            if progress:
-                progress(done)
+        _read_through(ingest, path, progress)
+        while ingest.look_for_parts():
+            _read_through(ingest, path, progress)
+    report.skipped = +report.skipped
     return report
+
+
+def _read_through(ingest: _Ingest, path: Path, progress: Callable[[int], None] | None) -> None:
+    reader = read_warc(path)
+    more = True
+    while more:
+        with ingest.archive.write() as conn:
+            before = ingest.read
+            for found in islice(reader, _BATCH):
+                ingest.take(conn, found)
+            more = ingest.read - before == _BATCH
+            if not more:
+                ingest.finish(conn)
+        if progress:
+            progress(ingest.read)
 
 
 class _Ingest:
@@ -109,9 +113,24 @@ class _Ingest:
         self.state: State | None = None  # of the URL whose records come now
         self.names: frozenset[str] = frozenset()
         self.robots: dict[str, Robots | None] = {}
+        self.read = 0
+        self.unmatched = False  # a page was left that may be a further page of an article
+        self.only: frozenset[str] | None = None  # the pages looked for when the file is read again
+
+    def look_for_parts(self) -> bool:
+        """Whether the file must be read again: a page was left that a later one names as its part."""
+        rows = self.archive.conn.execute(
+            "SELECT url FROM url WHERE kind = 'part' AND state = 'new' AND body_hash IS NULL"
+        )
+        parts = frozenset(url for (url,) in rows) if self.unmatched else frozenset()
+        before, self.only = self.only, parts
+        return bool(parts) and parts != before
 
     def take(self, conn: sqlite3.Connection, found: Record | Broken) -> None:
-        if isinstance(found, Broken):
+        self.read += 1
+        if self.only is not None:
+            self._take_part(conn, found, self.only)
+        elif isinstance(found, Broken):
             self.report.skipped[found.reason] += 1
         elif found.headers.get("content-type") == STATE_TYPE and found.kind == "metadata":
             self.finish(conn)
@@ -129,6 +148,12 @@ class _Ingest:
             _Restore(self.archive, conn, self.report).restore(self.state)
         self.state, self.names = None, frozenset()
 
+    def _take_part(self, conn: sqlite3.Connection, found: Record | Broken, parts: frozenset[str]) -> None:
+        url = "" if isinstance(found, Broken) else _canonical(found.uri)
+        if isinstance(found, Record) and url in parts and self._foreign(conn, found) is None:
+            site = self.by_host[urlsplit(url).netloc]
+            self.report.skipped[_unmatched(site, url)] -= 1
+
     def _begin(self, record: Record) -> None:
         try:
             state = State.model_validate_json(record.block)
@@ -136,7 +161,7 @@ class _Ingest:
             self.report.skipped["bad_state"] += 1
             return
         url = state.url.url
-        if (refusal(url) or canonical_url(url) != url) and not url.startswith(BY_HAND):
+        if refusal(url) and not url.startswith(BY_HAND):
             self.report.skipped["refused_address"] += 1
             return
         self.state = state
@@ -166,9 +191,8 @@ class _Ingest:
             return "not_http"
         if refusal(record.uri):
             return "refused_address"
-        try:
-            url = canonical_url(record.uri)
-        except ValueError:
+        url = _canonical(record.uri)
+        if not url:
             return "no_uri"
         if record.too_large:
             return "too_large"
@@ -177,19 +201,30 @@ class _Ingest:
             return "no_http"
         parts = urlsplit(url)
         if parts.path == "/robots.txt":
-            return self._take_robots(conn, f"{parts.scheme}://{parts.netloc}", record.date, answer)
+            return self._take_robots(conn, f"{parts.scheme}://{parts.netloc}", record, answer)
         return self._page(conn, record, url, answer)
 
-    def _take_robots(self, conn: sqlite3.Connection, origin: str, date: str, answer: Answer) -> str | None:
+    def _take_robots(
+        self, conn: sqlite3.Connection, origin: str, record: Record, answer: Answer
+    ) -> str | None:
         if 300 <= answer.status < 400:
             return "not_200"
         body_hash = None
-        if 200 <= answer.status < 300:
+        if record.kind == "revisit":
+            body_hash = _sha256_of(record.headers.get("warc-payload-digest", ""))
+            if body_hash is None or not _has_body(conn, body_hash):
+                return "revisit_unresolved"
+        elif answer.status < 300:
             try:
                 body_hash = self.archive.store_body(payload(answer, MAX_ROBOTS_BYTES)[0])
             except RefusedBody as error:
                 return _refused(error)
-        row = {"origin": origin, "fetched_at": date, "status": answer.status, "body_hash": body_hash}
+        row: dict[str, Any] = {
+            "origin": origin,
+            "fetched_at": record.date,
+            "status": answer.status,
+            "body_hash": body_hash,
+        }
         if conn.execute(
             "SELECT 1 FROM robots WHERE origin = :origin AND fetched_at = :fetched_at AND status = :status"
             " AND body_hash IS :body_hash",
@@ -259,8 +294,9 @@ class _Ingest:
             return "out_of_scope"
         if kind not in ("detail", "part", "attachment"):
             found = kind_of(site, url)
-            if found is None or found == "list":
-                return "list_page" if found else "no_pattern"
+            if found not in ("detail", "attachment"):
+                self.unmatched = self.unmatched or bool(site.parts.next_link or site.parts.fragment)
+                return _unmatched(site, url)
             kind = found
         return _leased(number, url, site.name, kind, document, part), site
 
@@ -491,7 +527,7 @@ class _Restore:
             name = visit_id(url, visit.fetched_at, visit.status, visit.body_hash)
             if name in names:
                 self.report.known += 1
-            elif visit.body_hash is not None and not self._has_body(visit.body_hash):
+            elif visit.body_hash is not None and not _has_body(self.conn, visit.body_hash):
                 self.report.skipped["body_missing"] += 1
             else:
                 columns = {column: getattr(visit, column) for column in Visit.model_fields}
@@ -499,9 +535,6 @@ class _Restore:
                 names[name] = insert(self.conn, "fetch", url_id=url_id, **(columns | lists))
                 self.report.taken += 1
         return names
-
-    def _has_body(self, digest: str) -> bool:
-        return self.conn.execute("SELECT 1 FROM body WHERE sha256 = ?", (digest,)).fetchone() is not None
 
     def _replace(
         self, url_id: int, state: UrlState, body: int | None, last: int | None, consent: int | None
@@ -548,6 +581,15 @@ def _rank(visited_at: str | None, state: str) -> tuple[str, bool]:
     return visited_at or "", state in ("blocked", "gone")
 
 
+def _unmatched(site: Site, url: str) -> str:
+    return "list_page" if kind_of(site, url) == "list" else "no_pattern"
+
+
+def _has_body(conn: sqlite3.Connection, digest: str) -> bool:
+    """Whether the archive holds the body with this sha256."""
+    return conn.execute("SELECT 1 FROM body WHERE sha256 = ?", (digest,)).fetchone() is not None
+
+
 def kind_of(site: Site, url: str) -> str | None:
     """What a URL is by the site file's patterns: attachment, detail or list, None for none of them."""
     parts = urlsplit(url)
@@ -587,6 +629,13 @@ def _is_read(content_type: str | None, body: bytes) -> bool:
 def _refused(error: RefusedBody) -> str:
     reasons = {"too large": "too_large", "unknown": "unknown_encoding"}
     return next((reason for words, reason in reasons.items() if str(error).startswith(words)), "damaged_body")
+
+
+def _canonical(uri: str) -> str:
+    try:
+        return canonical_url(uri)
+    except ValueError:
+        return ""
 
 
 def _named(record: Record) -> tuple[str, str] | None:
