@@ -28,6 +28,7 @@ MAX_FILE_BLOCK = 256 * 1024 * 1024  # a file that was given by hand
 _STEP = 64 * 1024
 _MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]", re.DOTALL)
 _BEGIN = re.compile(rb"\r?\n(?=WARC/[01]\.)")
+_LINE = re.compile(rb"WARC/[01]\.\d+\r?\n\Z")
 _LOOK_FOR = 16 * 1024 * 1024  # a file without a record in so many bytes is no WARC file
 
 
@@ -59,14 +60,18 @@ def read_warc(path: Path) -> Iterator[Record | Broken]:
         with path.open("rb") as file:
             source = _Gzip(file) if file.read(2) == b"\x1f\x8b" else _Source(file)
             file.seek(0)
-            seen = 0
+            seen = False
+            before: list[Broken] = []
             for found in _records(source):
-                if isinstance(found, Record) or found.reason != "garbage":
-                    seen += 1
                 if seen:
                     yield found
-                elif source.passed > _LOOK_FOR:
-                    break
+                elif isinstance(found, Broken) and found.reason in ("garbage", "gzip"):
+                    before.append(found)
+                    if source.passed > _LOOK_FOR:
+                        break
+                else:
+                    seen = True
+                    yield from (*before, found)
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}); check the path.") from None
     if not seen:
@@ -178,6 +183,8 @@ def _records(source: _Source) -> Iterator[Record | Broken]:
                 if not told:
                     yield Broken("garbage")
                 told = True
+                if inside := _LINE.search(line):
+                    source.unread(line[inside.start() :])
                 continue
             found = _record(source, line)
             told = isinstance(found, Broken)

@@ -128,6 +128,12 @@ def _choose(conn: sqlite3.Connection, sites: Sequence[str], since: str | None) -
         "  (SELECT document_url FROM url WHERE id IN (SELECT url_id FROM chosen)))",
         (*sites, since, since),
     )
+    # what goes along for another reason than a visit brings its newest one, or nobody could tell how old it is
+    conn.execute(
+        "INSERT INTO chosen SELECT f.id, u.id FROM url u JOIN along a ON a.id = u.id"
+        " JOIN fetch f ON f.id IN (u.body_fetch, u.last_fetch, u.consent_fetch)"
+        " WHERE u.id NOT IN (SELECT url_id FROM chosen)"
+    )
     conn.execute(
         "CREATE TEMP TABLE said AS SELECT min(id) AS id FROM robots WHERE error IS NULL AND status > 0"
         " AND fetched_at >= ? AND origin IN (SELECT DISTINCT substr(url, 1, instr(url, '://') + 2) || host"

@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# The tests share a module of WARC files, which import-mode=importlib would not find by itself.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
 @dataclass
