@@ -89,6 +89,32 @@ class State(_Model):
     visits: tuple[Visit, ...] = Field(description="its visits, the oldest first (with --since those since)")
 
 
+# why a record of a file is not taken
+REASONS = {
+    "gzip": "a gzip member that is cut or damaged",
+    "cut_short": "the file ends within the record",
+    "wrong_length": "Content-Length is not the length of the record",
+    "wrong_digest": "WARC-Block-Digest is the hash of something else",
+    "bad_header": "no Content-Length, no known type, or headers without an end",
+    "garbage": "something between two records",
+    "bad_state": "what fanwen says of a URL is not of its form",
+    "body_missing": "a visit whose body is not in the file, nor in the archive",
+    "no_uri": "no WARC-Target-URI, or none that is a URL",
+    "no_date": "no WARC-Date, a wrong one, or one that is still to come",
+    "no_http": "a response that is no HTTP answer",
+    "not_http": "dns:, ftp: and the like",
+    "not_200": "redirects and error pages",
+    "refused_address": "an address that a crawl refuses: private, local, disguised",
+    "out_of_scope": "the site file ignores the page",
+    "list_page": "a list page of the site: the next crawl reads the list of today",
+    "no_pattern": "no pattern of the site file matches",
+    "unread_type": "neither HTML nor text, PDF or DOCX",
+    "too_large": "larger than a crawl takes (8 MiB, before and after decompression)",
+    "unknown_encoding": "a Content-Encoding other than gzip, deflate and br",
+    "damaged_body": "a compressed body of which nothing can be read",
+    "empty": "no body",
+    "revisit_unresolved": "a revisit of something that is not there (yet: take its file first)",
+}
 LISTS = ("headers", "reservations")  # kept as JSON texts in the archive
 # columns that hold for one database or one crawl only
 NOT_CARRIED = {

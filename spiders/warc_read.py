@@ -197,7 +197,7 @@ def _record(source: _Source, line: bytes) -> Record | Broken:
     headers = _headers(source, line)
     length = headers.get("content-length", "")
     if not length.isascii() or not length.isdigit():
-        return Broken("bad_header")
+        return Broken("gzip" if source.damaged else "bad_header")
     kind, uri = headers.get("warc-type", "").lower(), headers.get("warc-target-uri", "").strip("<> ")
     limit = MAX_FILE_BLOCK if uri.startswith("urn:") else MAX_BLOCK
     size = int(length)

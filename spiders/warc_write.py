@@ -128,7 +128,7 @@ def _choose(conn: sqlite3.Connection, sites: Sequence[str], since: str | None) -
         "  (SELECT document_url FROM url WHERE id IN (SELECT url_id FROM chosen)))",
         (*sites, since, since),
     )
-    # what goes along for another reason than a visit brings its newest one, or nobody could tell how old it is
+    # what goes along without a visit brings its newest one, or nobody could tell how old its state is
     conn.execute(
         "INSERT INTO chosen SELECT f.id, u.id FROM url u JOIN along a ON a.id = u.id"
         " JOIN fetch f ON f.id IN (u.body_fetch, u.last_fetch, u.consent_fetch)"

@@ -6,6 +6,8 @@ import base64
 import gzip
 import hashlib
 import json
+import shutil
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -55,22 +57,30 @@ def _later(farm, answer):
     farm[f"{HOST}/a/2"] = lambda asked: answer(status=304, headers={"ETag": '"two"'})
 
 
-@pytest.fixture
-def crawled(tmp_path, farm, crawler, answer, tagged):
+@pytest.fixture(scope="module")
+def original(web, answer, tagged):
     """An archive with every trouble: two crawls, further pages, torn, gone, moved, forbidden, reserved, by hand."""
+    farm, crawler = web
     crawler.site("wen.example", extra='[parts]\nnext_link = "a.next"')
     _first(farm, answer, tagged)
     assert crawler.run()["reason"] == "finished"
     _later(farm, answer)
     assert crawler.run(revisit=True)["reason"] == "finished"
-    (tmp_path / "手记.md").write_text("# 图书角工作总结\n\n图书角的同学整理了书架。", encoding="utf-8")
+    note = crawler.archive.with_name("手记.md")
+    note.write_text("# 图书角工作总结\n\n图书角的同学整理了书架。", encoding="utf-8")
     with Archive(crawler.archive) as archive:
-        ingest_files(archive, [tmp_path / "手记.md"])
+        ingest_files(archive, [note])
         states = dict(archive.conn.execute("SELECT state, count(*) FROM url GROUP BY 1"))
         assert {"done", "gone", "blocked"} <= states.keys(), states
         assert archive.conn.execute("SELECT count(*) FROM fetch WHERE truncated").fetchone()[0] >= 1
         assert archive.conn.execute("SELECT count(*) FROM fetch WHERE not_modified").fetchone()[0] == 1
     return crawler.archive
+
+
+@pytest.fixture
+def crawled(original, tmp_path):
+    """A copy of that archive."""
+    return Path(shutil.copy(original, tmp_path / "archive.db"))
 
 
 def _exported(archive: Path, file: Path, **options):
@@ -114,13 +124,14 @@ def test_what_goes_out_comes_in_again_as_the_same_archive(crawled, tmp_path, nam
     assert _documents(tmp_path / "two.db") == _documents(crawled)
 
 
-def test_the_next_crawl_goes_on_in_the_new_archive_as_in_the_old(crawled, tmp_path, crawler, farm):
+def test_the_next_crawl_goes_on_in_the_new_archive_as_in_the_old(crawled, tmp_path, web):
+    farm, crawler = web
     _exported(crawled, tmp_path / "out.warc.gz")
     _ingested(tmp_path / "two.db", tmp_path / "out.warc.gz")
     asked = []
     for archive in (crawled, tmp_path / "two.db"):
         farm.hits.clear()
-        crawler.run(archive=str(archive), revisit=True)
+        crawler.run(archive=str(archive), only=["wen.example"], revisit=True)
         asked.append(dict(farm.hits))
     assert asked[0] == asked[1]
     assert len(asked[0]) > 8
@@ -194,22 +205,23 @@ def test_nothing_of_this_machine_or_moment_is_in_the_file(crawled, tmp_path):
     _exported(crawled, one)
     _exported(crawled, two)
     assert one.read_bytes() == two.read_bytes()
-    import socket
-
     text = gzip.decompress(one.read_bytes())
     assert str(tmp_path).encode() not in text
     assert socket.gethostname().encode() not in text
     assert text.startswith(b"WARC/1.1\r\nWARC-Type: warcinfo\r\n")
 
 
-def test_sites_and_time_choose(crawled, tmp_path, crawler, farm):
+def test_sites_and_time_choose(crawled, tmp_path, web):
+    farm, crawler = web
     crawler.site("shi.example")
     farm.page("http://shi.example/", ["/a/1"])
     farm.page("http://shi.example/a/1")
-    crawler.run(only=["shi.example"])
+    crawler.run(archive=str(crawled), only=["shi.example"])
     with Archive(crawled) as archive:
-        archive.conn.execute("UPDATE fetch SET fetched_at = '2020-01-01T00:00:00Z' WHERE url_id IN"
-                             " (SELECT id FROM url WHERE url = 'http://shi.example/')")  # fmt: skip
+        old = "= '2020-01-01T00:00:00Z' WHERE"
+        front = "(SELECT id FROM url WHERE url = 'http://shi.example/')"
+        archive.conn.execute(f"UPDATE fetch SET fetched_at {old} url_id IN {front}")
+        archive.conn.execute(f"UPDATE url SET discovered_at {old} id IN {front}")
         archive.conn.commit()
     _exported(crawled, tmp_path / "out.warc.gz", sites=["shi.example"])
     urls = {url for kind, url, *_ in _records(tmp_path / "out.warc.gz") if kind == "response"}

@@ -8,7 +8,9 @@ import itertools
 import json
 import os
 import random
+import re
 import tracemalloc
+from pathlib import Path
 
 import brotli
 import pytest
@@ -19,6 +21,7 @@ from warcio.warcwriter import WARCWriter
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.site import read_sites
+from fanwen.spiders.warc import REASONS
 from fanwen.spiders.warc_ingest import ingest_warc
 from fanwen.spiders.warc_read import Broken, Record, read_warc
 
@@ -36,6 +39,7 @@ ignore = ['/print']
 [parts]
 next_link = "a.next"
 """
+ROOT = Path(__file__).resolve().parents[2]
 URL = "http://bu.example/a/1.html"
 
 
@@ -241,7 +245,7 @@ def test_every_record_that_is_no_page_is_counted_by_its_reason(take):
         w.record(URL, b"GET / HTTP/1.1\r\n\r\n", kind="request"),
         w.record(URL, b"a: b\r\n", kind="metadata", content_type="application/warc-fields"),
         w.record(URL, "只有文字".encode(), kind="conversion", content_type="text/plain"),
-        w.record("dns:bu.example", b"20260301 bu.example. A 9.9.9.9", content_type="text/dns"),
+        w.record("dns:bu.example", b"20240301 bu.example. A 9.9.9.9", content_type="text/dns"),
         w.record("ftp://bu.example/a/1", page),
         w.record(None, page),
         w.record("http://", page),
@@ -285,9 +289,9 @@ def test_addresses_that_a_crawl_refuses_are_refused(take, archive, url):
 def test_the_newest_whole_body_counts_whatever_the_order(take, tmp_path):
     old, new, newest = w.page("旧"), w.page("新"), w.page("最新的一页")
     records = [
-        w.answer(URL, old, 'ETag: "1"', date="2024-01-01T00:00:00Z"),
-        w.answer(URL, new, 'ETag: "2"', "X-Robots-Tag: noai", date="2025-01-01T00:00:00.250Z"),
-        w.record(URL, w.http(newest[:90], f"Content-Length: {len(newest)}"), date="2026-01-01T00:00:00Z"),
+        w.answer(URL, old, 'ETag: "1"', date="2023-02-01T00:00:00Z"),
+        w.answer(URL, new, 'ETag: "2"', "X-Robots-Tag: noai", date="2023-06-01T00:00:00.250Z"),
+        w.record(URL, w.http(newest[:90], f"Content-Length: {len(newest)}"), date="2024-01-01T00:00:00Z"),
         w.answer(URL, old, 'ETag: "1"', date="2023-01-01T00:00:00Z"),
     ]
     seen = []
@@ -300,7 +304,7 @@ def test_the_newest_whole_body_counts_whatever_the_order(take, tmp_path):
     with Archive(tmp_path / "0.db") as archive:
         assert archive.body(document.parts[0].body_hash) == new
     assert document.first_fetched_at == "2023-01-01T00:00:00Z"
-    assert document.parts[0].fetched_at == "2025-01-01T00:00:00Z"
+    assert document.parts[0].fetched_at == "2023-06-01T00:00:00Z"
     assert document.parts[0].consent.reservations == ("x-robots-tag: noai",)
     assert urls[0][8] == '"2"'
 
@@ -360,6 +364,50 @@ def test_a_further_page_that_the_file_does_not_hold_is_reported(take, archive):
     assert document.missing_parts
 
 
+def test_a_later_crawl_asks_only_whether_the_page_changed(tmp_path, farm, crawler, tagged):
+    crawler.site("wen.example")
+    body = w.page("总结", links='<a href="/f/b.pdf">附件</a>')
+    farm.page("http://wen.example/", ["/a/1", "/a/2"])
+    farm["http://wen.example/a/1"] = tagged(body, '"one"')
+    farm.page("http://wen.example/a/2")
+    farm.page("http://wen.example/f/b.pdf")
+    path = w.written(tmp_path / "in.warc.gz", w.answer("http://wen.example/a/1", body, 'ETag: "one"'))
+    with Archive(crawler.archive) as archive:
+        assert ingest_warc(archive, [path], read_sites([crawler.sites])).taken == 1
+    report = crawler.run()
+    asked = {one.path: one.headers.get("if-none-match") for _, one in farm.log}
+    assert asked == {"/robots.txt": None, "/": None, "/a/1": '"one"', "/a/2": None, "/f/b.pdf": None}
+    assert report["sites"]["wen.example"]["unchanged"] == 1
+    with Archive(crawler.archive) as archive:
+        document = archive.document("http://wen.example/a/1")
+        assert document.parts[0].fetched_at == document.first_fetched_at == w.DATE
+        assert document.parts[0].consent.robots_hash is not None
+
+
+def test_what_a_crawl_found_later_is_not_undone_by_an_older_file(tmp_path, farm, crawler, answer):
+    crawler.site("wen.example")
+    farm.page("http://wen.example/", ["/a/1", "/a/2"])
+    farm.page("http://wen.example/a/1", text="今天")
+    farm["http://wen.example/a/2"] = answer(b"", 410)
+    crawler.run()
+    before = [(one.url, one.parts) for one in _documents_of(crawler.archive)]
+    pages = [
+        w.answer(f"http://wen.example/a/{n}", w.page(f"从前{n}"), date="2021-05-05T00:00:00Z") for n in (1, 2)
+    ]
+    with Archive(crawler.archive) as archive:
+        report = ingest_warc(archive, [w.written(tmp_path / "in.warc", *pages)], read_sites([crawler.sites]))
+    assert report.taken == 2
+    one, two = _documents_of(crawler.archive)
+    assert [(one.url, one.parts)] == before
+    assert one.first_fetched_at == "2021-05-05T00:00:00Z"
+    assert two.gone == "http 410"
+
+
+def _documents_of(path):
+    with Archive(path) as archive:
+        return list(archive.documents())
+
+
 # --- revisits
 
 
@@ -375,7 +423,7 @@ def test_revisits_are_resolved_where_the_first_one_is_there(take, archive):
         ),
         w.record(
             URL, w.http(b"", status="304 Not Modified", content_type=None), profile + "server-not-modified",
-            kind="revisit", date="2026-05-01T00:00:00Z",
+            kind="revisit", date="2024-05-01T00:00:00Z",
         ),
         w.record("http://bu.example/a/3.html", b"", profile + "server-not-modified", kind="revisit"),
         w.record(
@@ -390,7 +438,7 @@ def test_revisits_are_resolved_where_the_first_one_is_there(take, archive):
     assert first.parts[0].consent.reservations == ("x-robots-tag: noarchive",)
     assert second.parts[0].consent.reservations == ()
     rows = archive.conn.execute("SELECT next_visit, etag FROM url ORDER BY url").fetchall()
-    assert rows[0] == ("2026-05-31T00:00:00Z", '"1"')
+    assert rows[0] == ("2024-05-31T00:00:00Z", '"1"')
 
 
 # --- consent
@@ -430,6 +478,19 @@ def test_a_robots_txt_of_the_file_is_heard_too(take, archive):
     assert one.parts[0].consent.reservations == ("robots.txt: GPTBot",)
     assert two.parts[0].consent.reservations == ("robots.txt: GPTBot", "robots.txt: disallow")
     assert archive.body(one.parts[0].consent.robots_hash) == rules
+
+
+def test_every_reason_is_explained():
+    sources = "".join(
+        (ROOT / "spiders" / name).read_text(encoding="utf-8") for name in ("warc_read.py", "warc_ingest.py")
+    )
+    used = set(
+        re.findall(
+            r'(?:return|Broken\(|if source.damaged else|inside else|skipped\[) ?"([a-z_0-9]+)"', sources
+        )
+    )
+    used |= {"no_pattern", "too_large", "unknown_encoding", "damaged_body", "garbage"}
+    assert used - {"unknown"} == set(REASONS)
 
 
 # --- torn files

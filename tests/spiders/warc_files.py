@@ -8,7 +8,7 @@ from pathlib import Path
 
 import brotli
 
-DATE = "2026-03-01T08:00:00Z"
+DATE = "2024-03-01T08:00:00Z"
 
 
 def page(text: str, head: str = "", links: str = "") -> bytes:
