@@ -305,6 +305,10 @@ class _Writer:
 def _document_number(store: Store, document: ArchivedDocument) -> int:
     number = store.value("select id from document where key = ?", document.url)
     if number is not None:
+        # the site file of a host may be younger than its pages
+        store.rows(
+            "update document set site = ? where id = ? and site <> ?", document.site, number, document.site
+        )
         return int(number)
     inserted = store.rows(
         "insert into document (key, url, site, source, name, first_seen) values (?, ?, ?, 'archive', ?, ?)",

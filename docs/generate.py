@@ -82,22 +82,24 @@ Times are UTC, ISO 8601; hashes are hexadecimal SHA-256; offsets count code poin
 
 WARC = f"""## WARC files (`fanwen archive export`)
 
-WARC/1.1, one gzip member per record (plain where the name ends in `.warc`). The same archive gives the same bytes.
+WARC/1.1, one gzip member per record (plain where the name ends in `.warc`).
+The same archive gives the same bytes.
 
 | record | what it holds |
 |---|---|
 | `warcinfo` | the version of fanwen; no name of a machine, file or person |
 | `response` | one visit that brought a page, or one answer to a request for robots.txt |
-| `revisit` | a visit that brought the same body as a record before it (`identical-payload-digest`), or a 304 (`server-not-modified`) |
+| `revisit` | a visit that brought the body of an earlier record (`identical-payload-digest`), or a 304 |
 | `resource` | a file that was given by hand; its URI is `urn:sha256:` and the hash of its bytes |
 | `metadata` | what the archive knows of one URL, before the records of its visits |
 
-Bodies are as the archive keeps them, without chunks and compression; the headers that said otherwise, and the length that was sent, are
-called `X-Archive-Orig-…`. `WARC-Payload-Digest` is the SHA-256 by which the archive names the body. `WARC-Truncated: disconnect` marks a
-transfer that ended early, `unspecified` an answer to robots.txt of which only the status is kept. A request for robots.txt that was
-not answered has no record.
+Bodies are as the archive keeps them, without chunks and compression; the headers that said otherwise, and
+the length that was sent, are called `X-Archive-Orig-…`. `WARC-Payload-Digest` is the SHA-256 by which the
+archive names the body. `WARC-Truncated: disconnect` marks a transfer that ended early, `unspecified` an
+answer to robots.txt of which only the status is kept. A request for robots.txt without an answer has no record.
 
-A metadata record of the type `{STATE_TYPE}` is one JSON object. Visits that brought no page (errors, redirects) stand only there.
+A metadata record of the type `{STATE_TYPE}` is one JSON object.
+Visits that brought no page (errors, redirects) stand only there.
 """
 
 

@@ -115,15 +115,18 @@ def _choose(conn: sqlite3.Connection, sites: Sequence[str], since: str | None) -
             names = ", ".join(sorted(known)) or "none"
             raise UsageError(f"The archive has nothing of a site '{name}'; the sites it has: {names}.")
     marks = ",".join("?" * len(sites))
+    conn.execute("CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY, url_id INTEGER)")
+    conn.execute("CREATE TEMP TABLE along (id INTEGER PRIMARY KEY)")
+    conn.execute("CREATE TEMP TABLE said (id INTEGER PRIMARY KEY)")
     of_sites = f"u.site IN ({marks})" if sites else "1"
     conn.execute(
-        "CREATE TEMP TABLE chosen AS SELECT f.id, f.url_id FROM fetch f JOIN url u ON u.id = f.url_id"
+        "INSERT INTO chosen SELECT f.id, f.url_id FROM fetch f JOIN url u ON u.id = f.url_id"
         f" WHERE {of_sites} AND f.fetched_at >= ?",
         (*sites, since or ""),
     )
     # a document goes whole: its other parts, and what changed without a visit
     conn.execute(
-        f"CREATE TEMP TABLE along AS SELECT u.id FROM url u WHERE {of_sites}"
+        f"INSERT INTO along SELECT u.id FROM url u WHERE {of_sites}"
         " AND (? IS NULL OR u.discovered_at >= ? OR u.state = 'blocked' OR u.document_url IN"
         "  (SELECT document_url FROM url WHERE id IN (SELECT url_id FROM chosen)))",
         (*sites, since, since),
@@ -135,7 +138,7 @@ def _choose(conn: sqlite3.Connection, sites: Sequence[str], since: str | None) -
         " WHERE u.id NOT IN (SELECT url_id FROM chosen)"
     )
     conn.execute(
-        "CREATE TEMP TABLE said AS SELECT min(id) AS id FROM robots WHERE error IS NULL AND status > 0"
+        "INSERT INTO said SELECT min(id) AS id FROM robots WHERE error IS NULL AND status > 0"
         " AND fetched_at >= ? AND origin IN (SELECT DISTINCT substr(url, 1, instr(url, '://') + 2) || host"
         "  FROM url WHERE id IN (SELECT id FROM along)) GROUP BY origin, fetched_at, status, body_hash",
         (since or "",),
@@ -166,7 +169,7 @@ SELECT {", ".join(f"u.{name}" for name in _URL_COLUMNS)}, u.id AS url_id,
        {", ".join(f"f.{name} AS f_{name}" for name in _VISIT_COLUMNS)}, f.id AS fetch_id,
        nullif(b.first, 'url/' || f.id) AS first, b.uri AS first_uri, b.fetched_at AS first_at
 FROM url u JOIN along a ON a.id = u.id
-LEFT JOIN (fetch f JOIN chosen c ON c.id = f.id) ON f.url_id = u.id
+LEFT JOIN fetch f ON f.url_id = u.id AND f.id IN (SELECT id FROM chosen)
 LEFT JOIN bodies b ON b.kind = 'url' AND b.id = f.id
 ORDER BY u.url, f.fetched_at, f.id
 """
@@ -185,8 +188,9 @@ class _Export:
     def write(self) -> Counter[str]:
         conn = self.archive.conn
         conn.execute(
-            "CREATE TEMP TABLE bodies (kind, id, first, uri, fetched_at, PRIMARY KEY (kind, id))"
-            " WITHOUT ROWID"
+            # without the types no index would be used
+            "CREATE TEMP TABLE bodies (kind TEXT, id INTEGER, first TEXT, uri TEXT, fetched_at TEXT,"
+            " PRIMARY KEY (kind, id)) WITHOUT ROWID"
         )
         conn.execute(f"INSERT INTO bodies {_BODIES}")
         self._info()
