@@ -96,7 +96,7 @@ The same archive gives the same bytes.
 Bodies are as the archive keeps them, without chunks and compression; the headers that said otherwise, and
 the length that was sent, are called `X-Archive-Orig-…`. `WARC-Payload-Digest` is the SHA-256 by which the
 archive names the body. `WARC-Truncated: disconnect` marks a transfer that ended early, `unspecified` an
-answer to robots.txt of which only the status is kept. A request for robots.txt without an answer has no record.
+answer to robots.txt of which only the status is kept. Where no answer came there is no record.
 
 A metadata record of the type `{STATE_TYPE}` is one JSON object.
 Visits that brought no page (errors, redirects) stand only there.

@@ -169,7 +169,7 @@ SELECT {", ".join(f"u.{name}" for name in _URL_COLUMNS)}, u.id AS url_id,
        {", ".join(f"f.{name} AS f_{name}" for name in _VISIT_COLUMNS)}, f.id AS fetch_id,
        nullif(b.first, 'url/' || f.id) AS first, b.uri AS first_uri, b.fetched_at AS first_at
 FROM url u JOIN along a ON a.id = u.id
-LEFT JOIN fetch f ON f.url_id = u.id AND f.id IN (SELECT id FROM chosen)
+LEFT JOIN fetch f ON f.url_id = u.id AND EXISTS (SELECT 1 FROM chosen WHERE id = f.id)
 LEFT JOIN bodies b ON b.kind = 'url' AND b.id = f.id
 ORDER BY u.url, f.fetched_at, f.id
 """
