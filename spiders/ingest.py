@@ -54,10 +54,7 @@ def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
 
     Raises UsageError for a path that does not exist, before anything is stored.
     """
-    given = [Path(path) for path in paths]
-    for path in given:
-        if not path.exists():
-            raise UsageError(f"There is no file or folder {path}; check the path.")
+    given = _existing(paths)
     now = utc_now()
     added = known = 0
     skipped: list[Skipped] = []
@@ -76,13 +73,21 @@ def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
 
 
 def warc_files(paths: Iterable[Path]) -> list[Path]:
-    """The WARC files among these files and folders, by their names."""
-    return [path for path in _files(paths, []) if path.name.endswith(WARC_ENDINGS)]
+    """The WARC files among these files and folders, by their names. Raises UsageError as above."""
+    return [path for path in _files(_existing(paths), []) if path.name.endswith(WARC_ENDINGS)]
 
 
 def content_type_of(path: Path) -> str | None:
     """The content type by the file's ending, None for a kind that is not taken."""
     return _TYPES.get(path.suffix.lower())
+
+
+def _existing(paths: Iterable[Path | str]) -> list[Path]:
+    given = [Path(path) for path in paths]
+    for path in given:
+        if not path.exists():
+            raise UsageError(f"There is no file or folder {path}; check the path.")
+    return given
 
 
 def _files(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[Path]:

@@ -69,7 +69,7 @@ def ingest_warc(
     *,
     progress: Callable[[int], None] | None = None,
 ) -> WarcReport:
-    """Take WARC files into the archive; ``progress`` gets the number of records read so far.
+    """Take WARC files into the archive; ``progress`` gets the number of records read of a file.
 
     Raises UsageError for a file that is no WARC, before anything of any file is taken.
     """
@@ -255,7 +255,7 @@ class _Ingest:
             came.body_fetch, came.body_hash, came.truncated, before = earlier
             came.not_modified = answer.status == 304
             # a 304 does not repeat all that was said; of another URL's copy only the type is the same
-            kept = before if came.not_modified else {"content-type": before.get("content-type", [])}
+            kept = {name: before[name] for name in before if came.not_modified or name == "content-type"}
             came.headers = kept | answer.headers
             body = self.archive.body(came.body_hash)
         else:
@@ -303,27 +303,26 @@ class _Ingest:
     def _earlier(
         self, conn: sqlite3.Connection, record: Record, url: str, status: int
     ) -> tuple[int, str, bool, dict[str, list[str]]] | None:
-        """The visit that a revisit confirms: the URL's own for a 304, else the one of its hash or name."""
-        where: list[tuple[str, tuple[str, ...]]] = []
+        """What a revisit confirms: the URL's own last visit for a 304, else the one named, or the hash."""
+        named = _named(record) if status == 200 else None
+        digest = _sha256_of(record.headers.get("warc-payload-digest", "")) if status == 200 else None
+        condition, values = "u.url = ? AND f.fetched_at = ?", named
         if status == 304:
-            where.append(("u.url = ? AND f.fetched_at <= ?", (url, record.date or "")))
-        elif digest := _sha256_of(record.headers.get("warc-payload-digest", "")):
-            where.append(("f.body_hash = ?", (digest,)))
-        named = _named(record)
-        if named is not None and status != 304:
-            where.append(("u.url = ? AND f.fetched_at = ?", named))
-        for condition, values in where:
+            condition, values = "u.url = ? AND f.fetched_at <= ?", (url, record.date or "")
+        row = None
+        if values is not None:
             row = conn.execute(
                 "SELECT f.id, f.body_hash, f.truncated, f.headers FROM fetch f JOIN url u ON u.id = f.url_id"
-                f" WHERE f.body_hash IS NOT NULL AND {condition}"
-                " ORDER BY u.url = ? DESC, f.fetched_at DESC, f.id LIMIT 1",
-                (*values, url),
+                f" WHERE f.body_hash IS NOT NULL AND {condition} ORDER BY f.fetched_at DESC, f.id LIMIT 1",
+                values,
             ).fetchone()
-            if row is not None:
-                headers: dict[str, list[str]] = {}
-                for name, value in json.loads(row[3]):
-                    headers.setdefault(name, []).append(value)
-                return row[0] if status == 304 else 0, row[1], bool(row[2]), headers
+        if row is not None:
+            headers: dict[str, list[str]] = {}
+            for name, value in json.loads(row[3]):
+                headers.setdefault(name, []).append(value)
+            return row[0] if status == 304 else 0, row[1], bool(row[2]), headers
+        if digest is not None and _has_body(conn, digest):
+            return 0, digest, False, {}
         return None
 
     def _has(self, conn: sqlite3.Connection, url_id: int, came: _Came) -> bool:

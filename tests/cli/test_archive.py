@@ -121,10 +121,17 @@ def test_pages_of_a_site_that_nobody_reviewed_stay_out_of_the_default_set(
     assert (stats["pieces"], stats["pieces_default"]) == (2, 2), stats
 
 
-@pytest.mark.parametrize("content", [b"", b"this is a text\n" * 50, gzip.compress(b"this is a text\n" * 50)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"this is a text\n" * 50, gzip.compress(b"this is a text\n" * 50)],
+    ids=["empty", "text", "gzip of text"],
+)
 def test_a_file_that_is_no_warc(fanwen: Run, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "in.warc.gz").write_bytes(content)
     one_sentence(fanwen("ingest", "in.warc.gz"), 2, "in.warc.gz", "no WARC file")
+    (tmp_path / "in.warc.gz").write_bytes(record("http://www.unknown.example/1", "图书角工作总结"))
+    one_sentence(fanwen("ingest", "in.warc.gz", "没有.html"), 2, "没有.html")
+    assert json.loads(fanwen("ingest", "in.warc.gz", "--json").out)["warc"]["known"] == 0
 
 
 def test_wrong_words_for_export(fanwen: Run, tmp_path: Path) -> None:

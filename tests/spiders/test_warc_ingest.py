@@ -9,6 +9,8 @@ import json
 import os
 import random
 import re
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -336,6 +338,39 @@ def test_a_run_that_is_killed_loses_nothing_and_the_next_goes_on(tmp_path, sites
     with Archive(tmp_path / "b.db") as archive:
         ingest_warc(archive, [path], sites)
     assert contents(tmp_path / "a.db") == contents(tmp_path / "b.db")
+
+
+_LIMITED = """
+import resource, sys
+from pathlib import Path
+from fanwen.errors import FanwenError
+from fanwen.spiders.archive import Archive
+from fanwen.spiders.warc_ingest import ingest_warc
+resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, 2_000_000))
+try:
+    with Archive(sys.argv[1]) as archive:
+        ingest_warc(archive, [Path(sys.argv[2])], {})
+except FanwenError as error:
+    print(error.exit_code, error)
+"""
+
+
+def test_a_full_disk_stops_the_run_and_the_next_goes_on(tmp_path):
+    noise = random.Random(3)
+    pages = [w.page("".join(chr(noise.randint(0x4E00, 0x9FFF)) for _ in range(2000))) for _ in range(900)]
+    records = [w.answer(f"http://bu.example/a/{n}", body) for n, body in enumerate(pages)]
+    path = w.written(tmp_path / "in.warc.gz", *records)
+    done = subprocess.run(
+        [sys.executable, "-c", _LIMITED, str(tmp_path / "a.db"), str(path)],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    assert done.stdout.startswith("5 "), done
+    with Archive(tmp_path / "a.db") as archive:
+        kept = len(list(archive.documents()))
+        assert kept % 200 == 0
+        report = ingest_warc(archive, [path], {})
+        assert (report.taken, report.known) == (900 - kept, kept)
+        assert archive.verify() == []
 
 
 @pytest.mark.parametrize("order", [(1, 2, 3), (3, 2, 1), (2, 3, 1)])
