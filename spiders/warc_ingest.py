@@ -36,23 +36,22 @@ from fanwen.spiders.robots import MAX_ROBOTS_BYTES, Robots, read_consent, read_r
 from fanwen.spiders.settings import DOWNLOAD_MAXSIZE
 from fanwen.spiders.site import Site
 from fanwen.spiders.urls import canonical_url
-from fanwen.spiders.warc import BY_HAND, LISTS, STATE_TYPE, State, UrlState, Visit, visit_id
+from fanwen.spiders.warc import BY_HAND, STATE_TYPE, State, visit_id
 from fanwen.spiders.warc_read import Broken, Record, read_warc
+from fanwen.spiders.warc_restore import Restore, has_body
 
 _BATCH = 200  # records in one transaction
 _DAYS = 30  # until a page is due again, from the day it was fetched
 _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _TYPES = ("text/html", "application/xhtml+xml", "text/plain", "text/markdown", "application/pdf", _DOCX)
 _MAGIC = re.compile(rb"\s*%PDF-|PK\x03\x04.{0,4000}(?:word/|\[Content_Types\])", re.DOTALL)
-_REFERENCES = ("body_hash", "body_fetch", "last_fetch", "consent_fetch")
-_COLUMNS = tuple(name for name in UrlState.model_fields if name not in ("url", *_REFERENCES))
 
 
 @dataclass(slots=True)
 class WarcReport:
     """Visits ``taken`` and ``known`` already, robots.txt kept, URLs that are new, records left out by reason.
 
-    docs/files.md says what each reason means.
+    :data:`fanwen.spiders.warc.REASONS` says what each reason means.
     """
 
     taken: int = 0
@@ -145,7 +144,11 @@ class _Ingest:
     def finish(self, conn: sqlite3.Connection) -> None:
         """Write down what the last state record said, now that its bodies are there."""
         if self.state is not None:
-            _Restore(self.archive, conn, self.report).restore(self.state)
+            done = Restore(conn).restore(self.state)
+            self.report.urls += done.urls
+            self.report.taken += done.taken
+            self.report.known += done.known
+            self.report.skipped["body_missing"] += done.missing
         self.state, self.names = None, frozenset()
 
     def _take_part(self, conn: sqlite3.Connection, found: Record | Broken, parts: frozenset[str]) -> None:
@@ -212,7 +215,7 @@ class _Ingest:
         body_hash = None
         if record.kind == "revisit":
             body_hash = _sha256_of(record.headers.get("warc-payload-digest", ""))
-            if body_hash is None or not _has_body(conn, body_hash):
+            if body_hash is None or not has_body(conn, body_hash):
                 return "revisit_unresolved"
         elif answer.status < 300:
             try:
@@ -321,7 +324,7 @@ class _Ingest:
             for name, value in json.loads(row[3]):
                 headers.setdefault(name, []).append(value)
             return row[0] if status == 304 else 0, row[1], bool(row[2]), headers
-        if digest is not None and _has_body(conn, digest):
+        if digest is not None and has_body(conn, digest):
             return 0, digest, False, {}
         return None
 
@@ -371,8 +374,8 @@ class _Ingest:
     def _fetch(
         self, conn: sqlite3.Connection, url_id: int, url: str, came: _Came, size: int, page: PageLinks
     ) -> tuple[int, str]:
-        consent = read_consent(url, self._robots(conn, url), came.headers, page.metas)
         robots = self._robots(conn, url)
+        consent = read_consent(url, robots, came.headers, page.metas)
         reservations = set(consent.reservations)
         if robots is not None and not robots.allows(url):
             reservations.add("robots.txt: disallow")
@@ -482,111 +485,8 @@ def _settle(conn: sqlite3.Connection, url_id: int, fetch_id: int, came: _Came, o
     )
 
 
-class _Restore:
-    """Writes down what a file of our own says of one URL; the newer state counts, and visits are added."""
-
-    def __init__(self, archive: Archive, conn: sqlite3.Connection, report: WarcReport):
-        self.archive = archive
-        self.conn = conn
-        self.report = report
-
-    def restore(self, told: State) -> None:
-        row = self.conn.execute(
-            "SELECT u.id, u.state, f.fetched_at FROM url u LEFT JOIN fetch f ON f.id = u.last_fetch"
-            " WHERE u.url = ?",
-            (told.url.url,),
-        ).fetchone()
-        if row is None:
-            columns = {name: getattr(told.url, name) for name in ("url", *_COLUMNS)}
-            url_id = insert(self.conn, "url", **columns)
-            self.report.urls += 1
-        else:
-            url_id = row[0]
-        names = self._visits(url_id, told)
-        body, last, consent = (
-            names.get(name or "")
-            for name in (told.url.body_fetch, told.url.last_fetch, told.url.consent_fetch)
-        )
-        if row is None or _rank(told.visited_at, told.url.state) > _rank(row[2], row[1]):
-            self._replace(url_id, told.url, body, last, consent)
-        else:
-            self._complete(url_id, told.url, body, consent)
-
-    def _visits(self, url_id: int, told: State) -> dict[str, int]:
-        """Add the visits that are not known; the row of each by its id."""
-        url = told.url.url
-        names = {
-            visit_id(url, *row[1:]): row[0]
-            for row in self.conn.execute(
-                "SELECT id, fetched_at, status, body_hash FROM fetch WHERE url_id = ? ORDER BY id DESC",
-                (url_id,),
-            )
-        }
-        for visit in told.visits:
-            name = visit_id(url, visit.fetched_at, visit.status, visit.body_hash)
-            if name in names:
-                self.report.known += 1
-            elif visit.body_hash is not None and not _has_body(self.conn, visit.body_hash):
-                self.report.skipped["body_missing"] += 1
-            else:
-                columns = {column: getattr(visit, column) for column in Visit.model_fields}
-                lists = {column: json.dumps(columns[column], ensure_ascii=False) for column in LISTS}
-                names[name] = insert(self.conn, "fetch", url_id=url_id, **(columns | lists))
-                self.report.taken += 1
-        return names
-
-    def _replace(
-        self, url_id: int, state: UrlState, body: int | None, last: int | None, consent: int | None
-    ) -> None:
-        first = self.conn.execute("SELECT first_fetched_at FROM url WHERE id = ?", (url_id,)).fetchone()[0]
-        columns: dict[str, Any] = {name: getattr(state, name) for name in _COLUMNS}
-        columns["first_fetched_at"] = min(filter(None, (first, state.first_fetched_at)), default=None)
-        sets = ", ".join(f"{name} = :{name}" for name in columns)
-        self.conn.execute(f"UPDATE url SET {sets}, lease = NULL WHERE id = :id", columns | {"id": url_id})
-        self.conn.execute(
-            "UPDATE url SET last_fetch = coalesce(:last, last_fetch),"
-            " consent_fetch = coalesce(:consent, consent_fetch), body_fetch = coalesce(:body, body_fetch)"
-            " WHERE id = :id",
-            {"last": last, "consent": consent, "body": body, "id": url_id},
-        )
-        self._body_of_its_visit(url_id)
-
-    def _complete(self, url_id: int, state: UrlState, body: int | None, consent: int | None) -> None:
-        """An earlier state brings what a later one could not: a body that it only confirmed."""
-        self.conn.execute(
-            "UPDATE url SET body_fetch = coalesce(body_fetch, :body),"
-            " consent_fetch = coalesce(consent_fetch, :consent),"
-            " first_fetched_at = min(coalesce(first_fetched_at, :first), coalesce(:first, first_fetched_at))"
-            " WHERE id = :id",
-            {"body": body, "consent": consent, "first": state.first_fetched_at, "id": url_id},
-        )
-        self._body_of_its_visit(url_id)
-
-    def _body_of_its_visit(self, url_id: int) -> None:
-        self.conn.execute(
-            "UPDATE url SET body_hash = (SELECT body_hash FROM fetch WHERE id = url.body_fetch) WHERE id = ?",
-            (url_id,),
-        )
-        # a page without its bytes is due: a 304 could not bring them
-        self.conn.execute(
-            "UPDATE url SET state = 'new', etag = NULL, last_modified = NULL"
-            " WHERE id = ? AND state = 'done' AND body_hash IS NULL AND first_fetched_at IS NOT NULL",
-            (url_id,),
-        )
-
-
-def _rank(visited_at: str | None, state: str) -> tuple[str, bool]:
-    # to be blocked or dropped by its document needs no visit, to come back does
-    return visited_at or "", state in ("blocked", "gone")
-
-
 def _unmatched(site: Site, url: str) -> str:
     return "list_page" if kind_of(site, url) == "list" else "no_pattern"
-
-
-def _has_body(conn: sqlite3.Connection, digest: str) -> bool:
-    """Whether the archive holds the body with this sha256."""
-    return conn.execute("SELECT 1 FROM body WHERE sha256 = ?", (digest,)).fetchone() is not None
 
 
 def kind_of(site: Site, url: str) -> str | None:

@@ -524,7 +524,7 @@ def test_every_reason_is_explained():
             r'(?:return|Broken\(|if source.damaged else|inside else|skipped\[) ?"([a-z_0-9]+)"', sources
         )
     )
-    used |= {"no_pattern", "too_large", "unknown_encoding", "damaged_body", "garbage"}
+    used |= {"body_missing", "no_pattern", "too_large", "unknown_encoding", "damaged_body", "garbage"}
     assert used - {"unknown"} == set(REASONS)
 
 
