@@ -49,6 +49,8 @@ IN_PROCESS = 8  # so few documents are cleaned faster than workers start
 PIECES_PER_BATCH = 1000
 DOCUMENTS_PER_BATCH = 500
 TASKS_PER_WORKER = 8  # waiting, so that memory stays flat
+BY_HAND = "local"  # the site of files that were given by hand
+UNCHECKED = ("candidate", "probation")  # sites whose pieces stay out of the default set
 STATE = "2"  # of what is kept of a document; another one has every document cleaned again
 
 
@@ -57,10 +59,16 @@ class SiteFacts:
     """What the site files say, by site name."""
 
     hints: Mapping[str, ExtractHints]
-    status: Mapping[str, str]
+    status: Mapping[str, str] | None
     decision: Mapping[str, str]
     mask: frozenset[str]
     takedown: Takedown = Takedown()
+
+    def status_of(self, site: str) -> str | None:
+        """Its status; a host that no site file knows is a candidate: nobody has reviewed its rights."""
+        if self.status is None or site == BY_HAND:
+            return None
+        return self.status.get(site, "candidate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +99,12 @@ def build(
 ) -> BuildReport:
     """Bring corpus.db up to archive.db. ``workers`` defaults to the number of cores; 1 means in process.
 
+    ``site_status`` are those of the site files; with it, sites that have none count as candidates.
     ``mask`` are the kinds of personal data that no release shall show, ``takedown`` names what is in none.
     ``progress(step, done, total)`` is called after every commit; total is 0 where it is not known.
     Raises the errors of :func:`fanwen.corpus.store.open_store` and of the archive.
     """
-    facts = SiteFacts(hints or {}, site_status or {}, site_decision or {}, mask, takedown)
+    facts = SiteFacts(hints or {}, site_status, site_decision or {}, mask, takedown)
     counts: Counter[str] = Counter()
     rejects: Counter[str] = Counter()
     with Archive(archive_path, readonly=True) as archive, open_store(corpus_path, create=True) as store:
@@ -171,7 +180,7 @@ def _state_hash(document: ArchivedDocument, facts: SiteFacts, ruleset: str, take
         ruleset,
         site,
         to_json(asdict(facts.hints.get(site, ExtractHints()))),
-        facts.status.get(site),
+        facts.status_of(site),
         facts.decision.get(site),
         str(document.missing_parts),
         *taken,
@@ -310,6 +319,10 @@ class _Writer:
 def _document_number(store: Store, document: ArchivedDocument) -> int:
     number = store.value("select id from document where key = ?", document.url)
     if number is not None:
+        # the site file of a host may be younger than its pages
+        store.rows(
+            "update document set site = ? where id = ? and site <> ?", document.site, number, document.site
+        )
         return int(number)
     inserted = store.rows(
         "insert into document (key, url, site, source, name, first_seen) values (?, ?, ?, 'archive', ?, ?)",
@@ -362,7 +375,7 @@ def _document_state(number: int, task: _Task, cleaned: Cleaned | None, facts: Si
         consent=to_json([asdict(part.consent) for part in archived.parts]),
         rights_basis=basis,
         rights_detail=detail,
-        site_status=facts.status.get(archived.site),
+        site_status=facts.status_of(archived.site),
         truncated=int(any(part.truncated for part in archived.parts)),
         missing_parts=int(archived.missing_parts),
     )
@@ -396,7 +409,7 @@ def _rights_flags(document: ArchivedDocument, facts: SiteFacts) -> tuple[str, ..
     flags = []
     if _rights(document, facts)[0] == "reservation_found":
         flags.append("reservation_found")
-    if facts.status.get(document.site) == "probation":
+    if facts.status_of(document.site) in UNCHECKED:
         flags.append("probation")
     if document.missing_parts:
         flags.append("incomplete")

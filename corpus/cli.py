@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import click
 
 import fanwen
-from fanwen.corpus import cli_audit, cli_clean, cli_corpus, cli_crawl, cli_sites
+from fanwen.corpus import cli_archive, cli_audit, cli_clean, cli_corpus, cli_crawl, cli_sites
 from fanwen.errors import FanwenError
 
 
@@ -35,7 +35,7 @@ def cli() -> None:
     """
 
 
-for _module in (cli_crawl, cli_sites, cli_clean, cli_corpus, cli_audit):
+for _module in (cli_crawl, cli_sites, cli_clean, cli_corpus, cli_audit, cli_archive):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

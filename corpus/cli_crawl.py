@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -18,7 +19,8 @@ from fanwen.corpus.report import Progress, print_json, table
 from fanwen.errors import RefusedError, UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.crawl import CrawlReport
-from fanwen.spiders.ingest import ingest_files
+from fanwen.spiders.ingest import ingest_files, warc_files
+from fanwen.spiders.warc_ingest import WarcReport, ingest_warc
 
 
 @click.command()
@@ -142,7 +144,10 @@ def refresh_command(
     "--source", metavar="NAME", help="Name of the source of the ready pieces; the file's name by default."
 )
 def ingest(home: Home, as_json: bool, paths: tuple[str, ...], pieces: str | None, source: str | None) -> None:
-    """Take files at hand (HTML, TXT, Markdown, PDF, DOCX; folders recursively) into the archive.
+    """Take files at hand (HTML, TXT, Markdown, PDF, DOCX, WARC; folders recursively) into the archive.
+
+    Pages of a WARC file keep their URL, date and headers; which are taken is up to the site files.
+    Those of hosts that no site file knows stay out of the default set.
 
     With --pieces, ready pieces go straight into the corpus, without cleaning or splitting.
     """
@@ -158,17 +163,40 @@ def ingest(home: Home, as_json: bool, paths: tuple[str, ...], pieces: str | None
 
 
 def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
+    given = [Path(path) for path in paths]
+    warcs = warc_files(given)
+    progress = Progress()
+    sites = home.sites()
     with Archive(home.archive) as archive:
-        report = ingest_files(archive, [Path(path) for path in paths])
+        read = ingest_warc(archive, warcs, sites, progress=lambda n: progress("records", n, 0))
+        report = ingest_files(archive, given)
+    progress.close()
     if as_json:
-        print_json(report)
+        print_json({**asdict(report), "warc": read if warcs else None})
     else:
         for skipped in report.skipped:
             print(f"left out: {skipped.sentence}", file=sys.stderr)
-    if not report.added + report.known:
-        raise UsageError("Nothing was taken: give HTML, TXT, Markdown, PDF or DOCX files, or their folders.")
+    if not warcs and not report.added + report.known:
+        raise UsageError(
+            "Nothing was taken: give HTML, TXT, Markdown, PDF, DOCX or WARC files, or their folders."
+        )
     if not as_json:
-        print(f"{report.added} documents taken, {report.known} known already. Next: 'fanwen build'.")
+        if warcs:
+            print(_warc_table(read))
+        if report.added + report.known:
+            print(f"{report.added} documents taken, {report.known} known already.")
+        print("Next: 'fanwen build'.")
+
+
+def _warc_table(report: WarcReport) -> str:
+    rows = [
+        ("visits taken", report.taken),
+        ("known already", report.known),
+        ("URLs that are new", report.urls),
+        ("robots.txt taken", report.robots),
+        *((f"skipped: {reason}", number) for reason, number in sorted(report.skipped.items())),
+    ]
+    return table(rows)
 
 
 def _ingest_pieces(home: Home, file: Path, source: str | None, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from sqlite_utils import Database
 from fanwen.corpus.cli import cli
 from fanwen.corpus.exports import PIECE_FIELDS
 from fanwen.corpus.schema import describe, migrations
+from fanwen.spiders.warc import REASONS, STATE_TYPE, State, UrlState, Visit
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTE = "<!-- written by docs/generate.py from the code: run 'make docs' after a change -->\n"
@@ -40,7 +41,17 @@ def data_format() -> str:
     )
     parts.append("| field | what it holds |\n|---|---|\n")
     parts += [f"| `{name}` | {text} |\n" for name, text in jsonl_fields()]
-    return "".join(parts)
+    return "".join([*parts, *_warc()])
+
+
+def _warc() -> Iterator[str]:
+    yield f"\n{WARC}"
+    for model, name in ((State, "The object"), (UrlState, "`url`"), (Visit, "One of `visits`")):
+        yield f"\n{name}:\n\n| key | what it holds |\n|---|---|\n"
+        yield from (f"| `{key}` | {field.description} |\n" for key, field in model.model_fields.items())
+    yield "\n### Why `fanwen ingest` skips a record\n\n| reason | what it is |\n|---|---|\n"
+    yield from (f"| `{reason}` | {text} |\n" for reason, text in REASONS.items())
+    yield "| `request`, `warcinfo`, `conversion` … | a record of that type, which holds no page |\n"
 
 
 def jsonl_fields() -> Iterator[tuple[str, str]]:
@@ -66,6 +77,29 @@ is a masked copy.
 Rows that change over time carry `added_in` and `removed_in`, numbers (`seq`) of releases: a row belongs to
 release *r* when `added_in <= r` and `removed_in` is null or greater than *r*.
 Times are UTC, ISO 8601; hashes are hexadecimal SHA-256; offsets count code points.
+"""
+
+
+WARC = f"""## WARC files (`fanwen archive export`)
+
+WARC/1.1, one gzip member per record (plain where the name ends in `.warc`).
+The same archive gives the same bytes.
+
+| record | what it holds |
+|---|---|
+| `warcinfo` | the version of fanwen; no name of a machine, file or person |
+| `response` | one visit that brought a page, or one answer to a request for robots.txt |
+| `revisit` | a visit that brought the body of an earlier record (`identical-payload-digest`), or a 304 |
+| `resource` | a file that was given by hand; its URI is `urn:sha256:` and the hash of its bytes |
+| `metadata` | what the archive knows of one URL, before the records of its visits |
+
+Bodies are as the archive keeps them, without chunks and compression; the headers that said otherwise, and
+the length that was sent, are called `X-Archive-Orig-…`. `WARC-Payload-Digest` is the SHA-256 by which the
+archive names the body. `WARC-Truncated: disconnect` marks a transfer that ended early, `unspecified` an
+answer to robots.txt of which only the status is kept. Where no answer came there is no record.
+
+A metadata record of the type `{STATE_TYPE}` is one JSON object.
+Visits that brought no page (errors, redirects) stand only there.
 """
 
 

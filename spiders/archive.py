@@ -444,9 +444,10 @@ class SiteWords:
 
 # answers that decide; where a server only failed, what it said before still holds
 _SITE_FILES = """
-SELECT origin, path, status, body_hash FROM robots WHERE id IN
-  (SELECT max(id) FROM robots WHERE status BETWEEN 200 AND 499 AND status <> 429 AND NOT
-   (status BETWEEN 300 AND 399) AND error IS NULL GROUP BY origin, path)
+SELECT origin, path, status, body_hash FROM
+  (SELECT *, row_number() OVER (PARTITION BY origin, path ORDER BY fetched_at DESC, id DESC) AS place
+   FROM robots WHERE (status BETWEEN 200 AND 299 OR status BETWEEN 400 AND 428) AND error IS NULL)
+WHERE place = 1
 """
 
 

@@ -92,8 +92,8 @@ class Discovery:
         )
 
     def trap(self, conn: sqlite3.Connection, site: str, kind: str, example: str, count: int = 1) -> None:
-        """Count something that is not followed."""
-        if count:
+        """Count something that is not followed, in a crawl."""
+        if count and self.crawl:
             conn.execute(
                 "INSERT INTO trap (crawl, site, kind, count, example) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET count = count + excluded.count",

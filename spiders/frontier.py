@@ -217,6 +217,14 @@ class Frontier:
                 self.rescoped.add(leased.site)
         return outcome
 
+    def take_links(self, conn: sqlite3.Connection, leased: Leased, links: Sequence[Discovered]) -> None:
+        """Take all the links of a page that was read outside a crawl, inside the caller's transaction."""
+        conn.execute(
+            "UPDATE url SET follow_rules = ? WHERE id = ?", (self._follow_rules[leased.site], leased.id)
+        )
+        discovery.prune(conn, leased, links)
+        self.discovery.found(conn, leased, links, _before(conn, leased).place)
+
     def block(self, leased: Leased, reason: str) -> None:
         """A URL that robots.txt forbids: its earlier body is kept, the next crawl looks again."""
         with self.archive.write() as conn:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive, utc_now
+from fanwen.spiders.warc import WARC_ENDINGS
 
 MAX_FILE = 256 * 1024 * 1024
 _TYPES = {
@@ -49,18 +50,17 @@ class IngestReport:
 
 
 def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
-    """Take HTML, text, Markdown, PDF and DOCX files; folders are read recursively, sorted.
+    """Take HTML, text, Markdown, PDF and DOCX files; folders are read recursively, sorted, WARC files left.
 
     Raises UsageError for a path that does not exist, before anything is stored.
     """
-    given = [Path(path) for path in paths]
-    for path in given:
-        if not path.exists():
-            raise UsageError(f"There is no file or folder {path}; check the path.")
+    given = _existing(paths)
     now = utc_now()
     added = known = 0
     skipped: list[Skipped] = []
     for path in _files(given, skipped):
+        if path.name.endswith(WARC_ENDINGS):
+            continue
         content_type = content_type_of(path)
         body = _read(path, content_type, skipped)
         if body is None:
@@ -72,9 +72,22 @@ def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
     return IngestReport(added, known, tuple(skipped))
 
 
+def warc_files(paths: Iterable[Path]) -> list[Path]:
+    """The WARC files among these files and folders, by their names. Raises UsageError as above."""
+    return [path for path in _files(_existing(paths), []) if path.name.endswith(WARC_ENDINGS)]
+
+
 def content_type_of(path: Path) -> str | None:
     """The content type by the file's ending, None for a kind that is not taken."""
     return _TYPES.get(path.suffix.lower())
+
+
+def _existing(paths: Iterable[Path | str]) -> list[Path]:
+    given = [Path(path) for path in paths]
+    for path in given:
+        if not path.exists():
+            raise UsageError(f"There is no file or folder {path}; check the path.")
+    return given
 
 
 def _files(paths: Iterable[Path], skipped: list[Skipped]) -> Iterator[Path]:

@@ -21,8 +21,8 @@ from fanwen.errors import UsageError
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.page_shape import Article, Choice, content_choices, furniture_choices, title_choices
 from fanwen.spiders.sample import bare_host, one_site
+from fanwen.spiders.scope import target as path_of
 from fanwen.spiders.site import Site
-from fanwen.spiders.site_check import path_of
 from fanwen.spiders.url_shapes import later_page_of, patterns_of
 from fanwen.spiders.urls import canonical_url
 

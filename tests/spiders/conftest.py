@@ -23,6 +23,8 @@ from urllib.parse import urlsplit
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# The tests share a module of WARC files, which import-mode=importlib would not find by itself.
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 
 @dataclass
@@ -208,11 +210,19 @@ def crawler(tmp_path: Path, farm: Farm) -> Crawler:
     return Crawler(tmp_path, farm.proxy)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Farm, Crawler]]:
+    """A farm and a crawler that the tests of a module share."""
+    farm = Farm()
+    yield farm, Crawler(tmp_path_factory.mktemp("web"), farm.proxy)
+    farm.stop()
+
+
+@pytest.fixture(scope="session")
 def tagged() -> Callable[[bytes, str], Callable[[Asked], Answer]]:
     return _tagged
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def answer() -> type[Answer]:
     return Answer
