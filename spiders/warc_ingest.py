@@ -229,6 +229,9 @@ class _Ingest:
         answer = _answer_of(record)
         if answer is None:
             return "no_http"
+        if url != (before := _canonical(record.uri)):
+            # it was taken when no site file gave it its name
+            conn.execute("UPDATE url SET moved_to = ? WHERE url = ?", (url, before))
         path = urlsplit(url).path
         if path in (ROBOTS_PATH, TDMREP_PATH):
             return self._take_site_file(conn, origin_of(url), path, record, answer)

@@ -199,24 +199,40 @@ def test_the_site_file_decides_what_a_page_is(take, archive):
     rows = archive.conn.execute("SELECT url, site, host, kind, state FROM url ORDER BY url").fetchall()
     assert rows == [
         ("http://bu.example/a/1.html", "bu.example", "bu.example", "detail", "done"),
+        ("http://bu.example/a/2.html", "bu.example", "bu.example", "detail", "done"),
         ("http://bu.example/f/3.pdf", "bu.example", "bu.example", "attachment", "done"),
-        ("http://m.bu.example/a/2.html", "bu.example", "m.bu.example", "detail", "done"),
     ]
 
 
 def test_a_host_that_no_site_file_knows_is_its_own_site_until_one_does(take, archive, tmp_path):
     pages = [
-        w.answer("http://www.tree.example/x", w.page("一")),
-        w.answer("http://www.tree.example/y", w.page("二")),
+        w.answer("http://tree.example/x", w.page("一")),
+        w.answer("http://tree.example/y", w.page("二")),
     ]
     assert take(*pages).taken == 2
-    assert {document.site for document in archive.documents()} == {"www.tree.example"}
-    text = SITE.replace("bu.example", "tree.example").replace('"m.tree.example"', '"www.tree.example"')
-    (tmp_path / "sites" / "tree.example.toml").write_text(text.replace("'^/a/'", "'^/x'"), encoding="utf-8")
+    assert {document.site for document in archive.documents()} == {"tree.example"}
+    text = SITE.replace("bu.example", "tree.example")
+    text = text.replace('name = "tree.example"', 'name = "shu"').replace("'^/a/'", "'^/x'")
+    (tmp_path / "sites" / "shu.toml").write_text(text, encoding="utf-8")
     with Archive(tmp_path / "archive.db") as opened:
         report = ingest_warc(opened, [tmp_path / "in.warc.gz"], read_sites([tmp_path / "sites"]))
     assert (report.taken, report.known) == (0, 2)
-    assert {document.site for document in archive.documents()} == {"tree.example"}
+    assert {document.site for document in archive.documents()} == {"shu"}
+
+
+def test_a_page_of_www_is_found_again_when_a_site_file_calls_it_by_its_bare_name(take, archive, tmp_path):
+    assert take(w.answer("http://www.tree.example/a/x", w.page("一"))).taken == 1
+    (tmp_path / "sites" / "tree.example.toml").write_text(
+        SITE.replace("bu.example", "tree.example"), encoding="utf-8"
+    )
+    with Archive(tmp_path / "archive.db") as opened:
+        report = ingest_warc(opened, [tmp_path / "in.warc.gz"], read_sites([tmp_path / "sites"]))
+    assert (report.taken, report.known) == (1, 0)
+    found = {document.url: document.gone for document in archive.documents()}
+    assert found == {
+        "http://tree.example/a/x": None,
+        "http://www.tree.example/a/x": "moved to http://tree.example/a/x",
+    }
 
 
 @pytest.mark.parametrize(
@@ -411,6 +427,7 @@ def test_a_later_crawl_asks_only_whether_the_page_changed(tmp_path, farm, crawle
         assert ingest_warc(archive, [path], read_sites([crawler.sites])).taken == 1
     report = crawler.run()
     asked = {one.path: one.headers.get("if-none-match") for _, one in farm.log}
+    assert asked.pop("/.well-known/tdmrep.json") is None
     assert asked == {"/robots.txt": None, "/": None, "/a/1": '"one"', "/a/2": None, "/f/b.pdf": None}
     assert report["sites"]["wen.example"]["unchanged"] == 1
     with Archive(crawler.archive) as archive:
