@@ -8,23 +8,19 @@ limit is refused before it takes the memory. Nothing is ever decompressed whole 
 from __future__ import annotations
 
 import zlib
-from typing import Any
-
-from scrapy.exceptions import IgnoreRequest
 
 TRUNCATED = "truncated"
-_ACCEPTED = b"gzip, deflate"
 _STEP = 16 * 1024
 
 
-class RefusedBody(IgnoreRequest):
+class RefusedBodyError(ValueError):
     """A body that is not taken; its text is the reason."""
 
 
 def inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
     """Undo gzip (also several members in a row), zlib or raw deflate; (body, whole).
 
-    Raises RefusedBody past ``limit`` bytes and where nothing can be read.
+    Raises RefusedBodyError past ``limit`` bytes and where nothing can be read.
     """
     wbits = 47 if data[:2] == b"\x1f\x8b" or _is_zlib(data) else -15
     out = bytearray()
@@ -41,46 +37,16 @@ def inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
                 if members and len(out) == before:
                     return bytes(out), True  # padding after the last member, which every client ignores
                 if not out:
-                    raise RefusedBody("the compressed body is damaged") from None
+                    raise RefusedBodyError("the compressed body is damaged") from None
                 return bytes(out), False
             if len(out) > limit:
-                raise RefusedBody(f"too large: more than {limit} bytes after decompression")
+                raise RefusedBodyError(f"too large: more than {limit} bytes after decompression")
             place += _STEP
         if not stream.eof:
             return bytes(out), False
         members += 1
         begin = min(place, len(data)) - len(stream.unused_data)
     return bytes(out), True
-
-
-class DecompressMiddleware:
-    """Downloader middleware in place of Scrapy's HttpCompressionMiddleware, which accepts torn gzip."""
-
-    def __init__(self, limit: int):
-        self.limit = limit
-
-    @classmethod
-    def from_crawler(cls, crawler: Any) -> DecompressMiddleware:
-        return cls(crawler.settings.getint("DOWNLOAD_MAXSIZE"))
-
-    def process_request(self, request: Any) -> None:
-        request.headers.setdefault("Accept-Encoding", _ACCEPTED)
-
-    def process_response(self, request: Any, response: Any) -> Any:
-        encodings = b",".join(response.headers.getlist("Content-Encoding")).lower().split(b",")
-        body, flags = response.body, list(response.flags)
-        request.meta["wire_bytes"] = len(body)
-        for encoding in reversed([name.strip() for name in encodings]):
-            if encoding in (b"", b"identity") or not body:
-                continue
-            if encoding not in (b"gzip", b"x-gzip", b"deflate"):
-                raise RefusedBody(f"unknown Content-Encoding {encoding.decode('ascii', 'replace')}")
-            body, whole = inflate(body, self.limit)
-            if not whole:
-                flags.append(TRUNCATED)
-        if body is response.body:
-            return response
-        return response.replace(body=body, flags=flags)
 
 
 def _is_zlib(data: bytes) -> bool:

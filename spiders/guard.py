@@ -2,9 +2,7 @@
 
 In goes a URL, or an address that a name resolved to; out comes the reason why it is
 refused, or None. Names and numbers are judged before a request is made (links,
-redirects, robots.txt), addresses where the connection is opened: the resolver hands on
-only addresses that passed, so nothing can change between the check and the connect.
-With an explicit proxy the proxy resolves; then only the proxy's own name is resolved here.
+redirects, robots.txt), addresses where the connection is opened (:mod:`fanwen.spiders.downloader`).
 """
 
 from __future__ import annotations
@@ -12,15 +10,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from collections.abc import Sequence
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Any
 from urllib.parse import urlsplit
-
-from scrapy.exceptions import IgnoreRequest
-from twisted.internet.interfaces import IHostnameResolver, IResolutionReceiver
-from zope.interface import implementer  # type: ignore[import-untyped]
 
 from fanwen.spiders.urls import canonical_host
 
@@ -28,10 +20,6 @@ _DOTTED_QUAD = re.compile(r"(?:(?:0|[1-9][0-9]{0,2})\.){3}(?:0|[1-9][0-9]{0,2})"
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-class RefusedAddress(IgnoreRequest):
-    """A request that the guard stopped; its text is the reason."""
 
 
 def refusal(url: str) -> str | None:
@@ -105,66 +93,3 @@ def _rules() -> tuple[frozenset[str], tuple[str, ...], frozenset[IPAddress]]:
     data = tomllib.loads((files("fanwen.spiders") / "rules" / "guard.toml").read_text(encoding="utf-8"))
     addresses = frozenset(ipaddress.ip_address(text) for text in data["addresses"])
     return frozenset(data["names"]), tuple(data["suffixes"]), addresses
-
-
-class GuardMiddleware:
-    """Scrapy downloader middleware: the last look at every request, robots.txt and redirects included."""
-
-    def process_request(self, request: Any) -> None:
-        reason = refusal(request.url)
-        if reason is not None:
-            raise RefusedAddress(reason)
-
-
-@implementer(IHostnameResolver)
-class GuardResolver:
-    """Twisted name resolver that hands on only public addresses (or, with a proxy, only the proxy's)."""
-
-    def __init__(self, reactor: Any, proxy: str | None = None):
-        self.reactor = reactor
-        self.inner = reactor.nameResolver
-        self.proxy_host = urlsplit(proxy).hostname if proxy else None
-
-    @classmethod
-    def from_crawler(cls, crawler: Any, reactor: Any) -> GuardResolver:
-        return cls(reactor, crawler.settings.get("FANWEN_PROXY"))
-
-    def install_on_reactor(self) -> None:
-        self.reactor.installNameResolver(self)
-
-    def resolveHostName(  # noqa: N802, Twisted's name
-        self,
-        receiver: Any,
-        hostName: str,  # noqa: N803
-        portNumber: int = 0,  # noqa: N803
-        addressTypes: Sequence[Any] | None = None,  # noqa: N803
-        transportSemantics: str = "TCP",  # noqa: N803
-    ) -> Any:
-        if self.proxy_host is None:
-            receiver = _PublicOnly(receiver)
-        elif hostName.lower() != self.proxy_host:
-            receiver = _Nothing(receiver)
-        return self.inner.resolveHostName(receiver, hostName, portNumber, addressTypes, transportSemantics)
-
-
-@implementer(IResolutionReceiver)
-class _PublicOnly:
-    """Passes public addresses on; a name with none left ends as 'no such name'."""
-
-    def __init__(self, receiver: Any):
-        self.receiver = receiver
-
-    def resolutionBegan(self, resolution: Any) -> None:  # noqa: N802
-        self.receiver.resolutionBegan(resolution)
-
-    def addressResolved(self, address: Any) -> None:  # noqa: N802
-        if address_refusal(ipaddress.ip_address(address.host.partition("%")[0])) is None:
-            self.receiver.addressResolved(address)
-
-    def resolutionComplete(self) -> None:  # noqa: N802
-        self.receiver.resolutionComplete()
-
-
-class _Nothing(_PublicOnly):
-    def addressResolved(self, address: Any) -> None:  # noqa: N802
-        """With a proxy no other name is resolved here."""

@@ -16,10 +16,8 @@ from importlib.resources import files
 from typing import Any
 
 from lxml import etree
-from scrapy.http import HtmlResponse
-from scrapy.utils.response import get_base_url
 
-from fanwen.spiders.decompress import RefusedBody, inflate
+from fanwen.spiders.decompress import RefusedBodyError, inflate
 from fanwen.spiders.discovery import PART_STEP
 from fanwen.spiders.items import Discovered, Leased, PageRead
 from fanwen.spiders.scope import Scope
@@ -47,6 +45,10 @@ _HAN = re.compile(r"[㐀-鿿]")
 
 def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type: str | None) -> PageRead:
     """What one page that came from ``url`` says; nothing is raised for any bytes."""
+    # slow to import, and most commands read no page
+    from scrapy.http import HtmlResponse
+    from scrapy.utils.response import get_base_url
+
     try:
         traps: list[tuple[str, str]] = []
         if leased.kind == "sitemap":
@@ -175,7 +177,7 @@ def _sitemap_links(scope: Scope, body: bytes, traps: list[tuple[str, str]]) -> I
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
     root = etree.fromstring(body, parser)
     if root is None:
-        raise RefusedBody("not a sitemap")
+        raise RefusedBodyError("not a sitemap")
     index = etree.QName(root).localname == "sitemapindex"
     for entry in root.iterchildren("{*}sitemap", "{*}url"):
         text = (entry.findtext("{*}loc") or "").strip()

@@ -36,6 +36,7 @@ class Host:
     name: str
     ready_at: float = 0.0
     busy: bool = False
+    pause: float = 0.0  # seconds between an answer and the next request
     drained: bool = False
     closed: str | None = None  # why nothing more is asked of it in this run
     told_to_wait: bool = False
@@ -52,6 +53,15 @@ class Host:
         """The rules in force for an origin (scheme and host), None where they must be asked for (again)."""
         known = self.robots.get(origin)
         return known[1] if known and monotonic() - known[0] < ROBOTS_TTL else None
+
+    def ask(self, pause: float) -> None:
+        """A request goes out."""
+        self.busy, self.pause = True, pause
+
+    def answered(self) -> None:
+        """It came back: the pause begins now, so that a site that is slow is asked more slowly."""
+        self.busy = False
+        self.put_off(self.pause)
 
     def put_off(self, seconds: float) -> None:
         self.ready_at = max(self.ready_at, monotonic() + seconds)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import brotli
 from warcio.statusandheaders import StatusAndHeadersParser
 
-from fanwen.spiders.decompress import RefusedBody, inflate
+from fanwen.spiders.decompress import RefusedBodyError, inflate
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+([1-5]\d\d)\b")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
@@ -48,7 +48,7 @@ def read_answer(block: bytes) -> Answer | None:
 def payload(answer: Answer, limit: int) -> tuple[bytes, bool]:
     """The body with chunks and compression undone, and whether it is whole.
 
-    Raises RefusedBody past ``limit`` bytes, for an unknown compression, and where nothing can be read.
+    Raises RefusedBodyError past ``limit`` bytes, for an unknown compression, and where nothing can be read.
     """
     body, whole = answer.body, True
     chunked = any("chunked" in value.lower() for value in answer.headers.get("transfer-encoding", ()))
@@ -59,7 +59,7 @@ def payload(answer: Answer, limit: int) -> tuple[bytes, bool]:
         body, complete = _decoded(body, encoding.strip(), limit)
         whole = whole and complete
     if len(body) > limit:
-        raise RefusedBody(f"too large: more than {limit} bytes")
+        raise RefusedBodyError(f"too large: more than {limit} bytes")
     undone = body is came and "content-encoding" in answer.headers  # then the length is of something else
     length = answer.header("content-length") or ""
     if not chunked and not undone and length.isascii() and length.isdigit() and len(came) < int(length):
@@ -97,14 +97,14 @@ def _decoded(body: bytes, encoding: str, limit: int) -> tuple[bytes, bool]:
         return (body, True) if _PLAIN.match(body) else _inflated(body, limit)
     if encoding == "br":
         return (body, True) if _PLAIN.match(body) else _unbrotlied(body, limit)
-    raise RefusedBody(f"unknown Content-Encoding {encoding}")
+    raise RefusedBodyError(f"unknown Content-Encoding {encoding}")
 
 
 def _inflated(body: bytes, limit: int) -> tuple[bytes, bool]:
     """zlib or raw deflate; a text that is neither gives an error, and is taken as it is."""
     try:
         out, whole = inflate(body, limit)
-    except RefusedBody as error:
+    except RefusedBodyError as error:
         if "damaged" not in str(error):
             raise
         return body, True
@@ -121,7 +121,7 @@ def _unbrotlied(body: bytes, limit: int) -> tuple[bytes, bool]:
             return (bytes(out), False) if out else (body, True)
         out += more
         if len(out) > limit:
-            raise RefusedBody(f"too large: more than {limit} bytes after decompression")
+            raise RefusedBodyError(f"too large: more than {limit} bytes after decompression")
         if not more:
             return bytes(out), False
         data = b""

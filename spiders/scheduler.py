@@ -70,7 +70,6 @@ class FrontierScheduler(BaseScheduler):
             if host.busy or host.closed is not None or host.drained:
                 continue
             if host.ready_at <= monotonic() and (request := self._request_to(host)) is not None:
-                host.busy = True
                 return request
             if host.closed is None and not host.drained:
                 earliest = host.ready_at if earliest is None else min(earliest, host.ready_at)
@@ -98,7 +97,7 @@ class FrontierScheduler(BaseScheduler):
                 self.run.frontier.give_back(leased)
                 return None
             if robots.allows(url):
-                host.put_off(jittered(self.run.delay(leased.site, robots)))
+                host.ask(jittered(self.run.delay(leased.site, robots)))
                 return self._page_request(host, leased, url, again)
             self.run.frontier.block(leased, DISALLOWED)
         return None
@@ -126,7 +125,7 @@ class FrontierScheduler(BaseScheduler):
 
     def _site_file_request(self, host: Host, leased: Leased, origin: str, robots: Robots | None) -> Request:
         """robots.txt first, then what the site says of text and data mining as a whole."""
-        host.put_off(jittered(self.run.delay(leased.site, robots)))
+        host.ask(jittered(self.run.delay(leased.site, robots)))
         answered, unanswered = self.spider.tdmrep_answered, self.spider.tdmrep_unanswered
         url, hops = origin + TDMREP_PATH, 0
         if robots is None:
@@ -136,7 +135,7 @@ class FrontierScheduler(BaseScheduler):
         return Request(url, callback=answered, errback=unanswered, meta=meta, dont_filter=True)
 
     def _probe_request(self, host: Host, probe: Probe) -> Request:
-        host.put_off(jittered(self.run.delay(probe.leased.site, host.robots_for(origin(probe.url)))))
+        host.ask(jittered(self.run.delay(probe.leased.site, host.robots_for(origin(probe.url)))))
         return Request(
             probe.url,
             callback=self.spider.probed,

@@ -30,7 +30,7 @@ STATS_DUMP = False
 # Only the public web, only HTTP. A redirect is a URL of its own in the frontier, judged like a link.
 DOWNLOAD_VERIFY_CERTIFICATES = True
 DOWNLOAD_HANDLERS = {"file": None, "data": None, "ftp": None, "s3": None}
-TWISTED_DNS_RESOLVER = "fanwen.spiders.guard.GuardResolver"
+TWISTED_DNS_RESOLVER = "fanwen.spiders.downloader.GuardResolver"
 REDIRECT_ENABLED = False
 METAREFRESH_ENABLED = False
 COOKIES_ENABLED = False
@@ -56,8 +56,8 @@ RETRY_ENABLED = False
 ROBOTSTXT_OBEY = False
 
 DOWNLOADER_MIDDLEWARES: dict[str, int | None] = {
-    "fanwen.spiders.guard.GuardMiddleware": 10,
-    "fanwen.spiders.decompress.DecompressMiddleware": 590,
+    "fanwen.spiders.downloader.GuardMiddleware": 10,
+    "fanwen.spiders.downloader.DecompressMiddleware": 590,
     "scrapy.downloadermiddlewares.offsite.OffsiteMiddleware": None,
     "scrapy.downloadermiddlewares.httpauth.HttpAuthMiddleware": None,
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,

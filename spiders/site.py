@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from parsel.csstranslator import HTMLTranslator
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fanwen.errors import UsageError
@@ -32,6 +31,8 @@ def _is_pattern(value: str) -> str:
 
 
 def _is_selector(value: str) -> str:
+    from parsel.csstranslator import HTMLTranslator  # slow to import
+
     try:
         if value != "@trafilatura":
             HTMLTranslator().css_to_xpath(value)

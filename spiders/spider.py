@@ -18,7 +18,7 @@ from scrapy import Spider
 from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
 
 from fanwen.spiders.archive import utc_now
-from fanwen.spiders.decompress import TRUNCATED
+from fanwen.spiders.decompress import TRUNCATED, RefusedBodyError
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.items import NEEDS_SCRIPT, Consent, Discovered, Fetch, Leased, PageRead
 from fanwen.spiders.links import read_page
@@ -64,7 +64,7 @@ class FanwenSpider(Spider):
         with self.run.trap():
             host: Host = response.meta["host"]
             leased: Leased = response.meta["leased"]
-            host.busy = False
+            host.answered()
             fetch = self._fetch(response, host)
             if response.status in _PASSING:
                 self._failed(host, leased, fetch, retry_after(_header(response, "Retry-After")))
@@ -86,9 +86,9 @@ class FanwenSpider(Spider):
         with self.run.trap():
             host: Host = failure.request.meta["host"]
             leased: Leased = failure.request.meta["leased"]
-            host.busy = False
+            host.answered()
             fetch = Fetch(leased.url, utc_now(), 0, (), None, error=_reason(failure))
-            if failure.check(IgnoreRequest, DownloadCancelledError):
+            if failure.check(IgnoreRequest, DownloadCancelledError, RefusedBodyError):
                 self._record(leased, fetch)  # the next try would end the same way
             else:
                 self._failed(host, leased, fetch, None)
@@ -96,7 +96,7 @@ class FanwenSpider(Spider):
     def robots_answered(self, response: Any) -> None:
         with self.run.trap():
             host, origin, hops = (response.meta[key] for key in ("host", "origin", "hops"))
-            host.busy = False
+            host.answered()
             if response.status in _REDIRECTS and hops < MAX_HOPS:
                 target = urljoin(response.url, _header(response, "Location") or "")
                 reason = refusal(target)
@@ -114,9 +114,11 @@ class FanwenSpider(Spider):
     def robots_unanswered(self, failure: Any) -> None:
         with self.run.trap():
             host = failure.request.meta["host"]
-            host.busy = False
+            host.answered()
             host.robots_failures += 1
-            if host.robots_failures <= self.run.options.retries and not failure.check(IgnoreRequest):
+            if host.robots_failures <= self.run.options.retries and not failure.check(
+                IgnoreRequest, RefusedBodyError
+            ):
                 host.put_off(self._back_off(host.robots_failures - 1))
                 return
             self._robots(host, failure.request, 0, b"", _reason(failure))
@@ -133,7 +135,8 @@ class FanwenSpider(Spider):
         """An address that nobody gave out: what it shows, the site shows for whatever is not there."""
         with self.run.trap():
             host: Host = response.meta["host"]
-            probe, host.probe, host.busy = host.probe, None, False
+            host.answered()
+            probe, host.probe = host.probe, None
             if probe is None:
                 return
             words = None
@@ -158,7 +161,8 @@ class FanwenSpider(Spider):
     def not_probed(self, failure: Any) -> None:
         with self.run.trap():
             host: Host = failure.request.meta["host"]
-            probe, host.probe, host.busy = host.probe, None, False
+            host.answered()
+            probe, host.probe = host.probe, None
             if probe is not None:
                 self._record(probe.leased, probe.fetch, probe.page, read=_is_read(probe.page, probe.fetch))
 
@@ -176,7 +180,7 @@ class FanwenSpider(Spider):
 
     def _tdmrep(self, request: Any, status: int, body: bytes, error: str | None) -> None:
         host, origin = request.meta["host"], request.meta["origin"]
-        host.busy = False
+        host.answered()
         digest = self._site_file(origin, TDMREP_PATH, request.meta["site"], status, body, error)
         if status not in (200, 404, 410) and (known := self.run.frontier.newest_tdmrep(origin)):
             digest, body = known  # it cannot be read now: what it said last still holds

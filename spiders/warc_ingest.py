@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from pydantic import ValidationError
 
 from fanwen.spiders.archive import UNLINKED, Archive, insert
-from fanwen.spiders.decompress import RefusedBody
+from fanwen.spiders.decompress import RefusedBodyError
 from fanwen.spiders.discovery import PRIORITY
 from fanwen.spiders.frontier import Frontier
 from fanwen.spiders.guard import refusal
@@ -250,7 +250,7 @@ class _Ingest:
         elif answer.status < 300:
             try:
                 body_hash = self.archive.store_body(payload(answer, MAX_ROBOTS_BYTES)[0])
-            except RefusedBody as error:
+            except RefusedBodyError as error:
                 return _refused(error)
         row: dict[str, Any] = {
             "origin": origin,
@@ -296,7 +296,7 @@ class _Ingest:
         else:
             try:
                 body, whole = payload(answer, DOWNLOAD_MAXSIZE)
-            except RefusedBody as error:
+            except RefusedBodyError as error:
                 return _refused(error)
             came.truncated = not whole or "warc-truncated" in record.headers
             came.body_hash = sha256(body).hexdigest()
@@ -547,7 +547,7 @@ def _is_read(content_type: str | None, body: bytes) -> bool:
     return not declared and is_html(body, None)
 
 
-def _refused(error: RefusedBody) -> str:
+def _refused(error: RefusedBodyError) -> str:
     reasons = {"too large": "too_large", "unknown": "unknown_encoding"}
     return next((reason for words, reason in reasons.items() if str(error).startswith(words)), "damaged_body")
 

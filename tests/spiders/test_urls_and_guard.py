@@ -221,7 +221,7 @@ asyncioreactor.install()
 from twisted.internet import reactor
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.protocol import Factory, Protocol
-from fanwen.spiders.guard import GuardResolver
+from fanwen.spiders.downloader import GuardResolver
 host, port, proxy = sys.argv[1], int(sys.argv[2]), sys.argv[3] or None
 GuardResolver(reactor, proxy).install_on_reactor()
 done = HostnameEndpoint(reactor, host, port).connect(Factory.forProtocol(Protocol))
