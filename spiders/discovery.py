@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -219,32 +220,26 @@ class Discovery:
         return self._mirrors(conn, leased, others)
 
     def _mirrors(self, conn: sqlite3.Connection, leased: Leased, others: Sequence[str]) -> bool:
+        """Learn that one host of the site shows what another shows, at the third page that both have."""
+        site = self.sites[leased.site]
+        order = [site.host, *site.hosts]
         mine = urlsplit(leased.url).netloc
         twins = {urlsplit(url).netloc for url in others if target(url) == target(leased.url)} - {mine}
         changed = False
-        for host in twins:
-            site = self.sites[leased.site]
-            order = [site.host, *site.hosts]
-            kept, mirror = sorted((mine, host), key=lambda one: order.index(one) if one in order else 99)
-            seen = f"{mirror} {kept}"
+        for host in twins & {*order} if mine in order else ():
+            kept, mirror = sorted((mine, host), key=order.index)
             self.trap(conn, leased.site, f"{MIRROR} {mirror}", leased.url)
-            count = conn.execute(
+            (seen,) = conn.execute(
                 "SELECT sum(count) FROM trap WHERE site = ? AND kind = ?", (leased.site, f"{MIRROR} {mirror}")
-            ).fetchone()[0]
-            if count >= SIGHTINGS and seen not in self.knows(leased.site, MIRROR):
-                self.learn(conn, leased.site, MIRROR, seen, leased.url)
-                self._rename(
-                    conn,
-                    leased.site,
-                    MIRROR,
-                    lambda url, old=mirror, new=kept: url.replace(f"//{old}/", f"//{new}/", 1),
-                )
+            ).fetchone()
+            if seen >= SIGHTINGS and f"{mirror} {kept}" not in self.knows(leased.site, MIRROR):
+                self.learn(conn, leased.site, MIRROR, f"{mirror} {kept}", leased.url)
+                self._rename(conn, leased.site, MIRROR, partial(_at_host, mirror, kept))
                 changed = True
         return changed
 
-    def _rename(self, conn: sqlite3.Connection, site: str, kind: str, renamed: object) -> None:
+    def _rename(self, conn: sqlite3.Connection, site: str, kind: str, renamed: Callable[[str], str]) -> None:
         """Give the site's URLs the spelling that was learned; what was fetched already has moved there."""
-        assert callable(renamed)
         rows = conn.execute(
             "SELECT id, url, kind, body_hash, state, depth FROM url WHERE site = ?"
             " AND kind IN ('detail', 'list') AND moved_to IS NULL",
@@ -256,14 +251,20 @@ class Discovery:
                 continue
             self.insert(conn, site, Discovered(new, what), None, Place(new, 0, depth, 0))
             if body is None and state == "new":
-                conn.execute("DELETE FROM url WHERE id = ? AND NOT EXISTS"
-                             " (SELECT 1 FROM fetch WHERE url_id = url.id)", (number,))  # fmt: skip
+                conn.execute(
+                    "DELETE FROM url WHERE id = ? AND NOT EXISTS (SELECT 1 FROM fetch WHERE url_id = url.id)",
+                    (number,),
+                )
             elif state != "leased":
                 conn.execute(
                     "UPDATE url SET moved_to = ?, state = 'gone', next_visit = NULL WHERE id = ?",
                     (new, number),
                 )
             self.trap(conn, site, kind, url)
+
+
+def _at_host(old: str, new: str, url: str) -> str:
+    return url.replace(f"//{old}/", f"//{new}/", 1)
 
 
 def _session_among(urls: Sequence[str]) -> str | None:
