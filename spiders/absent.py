@@ -75,7 +75,7 @@ def seen_through(
 
 def check_target(conn: sqlite3.Connection, known: Discovery, leased: Leased, page: PageRead) -> None:
     """A short page that many addresses redirect to is no document, and they have not moved there."""
-    if _movers(conn, leased.url) >= SIGHTINGS and page.han is not None and page.han < FEW_HAN:
+    if page.han is not None and page.han < FEW_HAN and _movers(conn, leased.url) >= SIGHTINGS:
         _learn_dump(conn, known, leased.site, leased.url)
 
 
