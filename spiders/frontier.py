@@ -134,7 +134,7 @@ class Frontier:
                 " WHERE state = 'new' AND host = ? AND (not_before IS NULL OR not_before <= ?)"
                 # nothing else of a host while a sitemap of it is unread: it may say what need not be asked
                 " AND (kind = 'sitemap' OR NOT EXISTS (SELECT 1 FROM url s WHERE s.host = url.host"
-                "  AND s.kind = 'sitemap' AND s.state IN ('new', 'leased')))"
+                "  AND s.site = url.site AND s.kind = 'sitemap' AND s.state IN ('new', 'leased')))"
                 f" AND site IN ({_marks(sites)}) ORDER BY priority DESC, place, id LIMIT 1)"
                 " RETURNING id, url, site, host, kind, document_url, part, depth, hops, attempts,"
                 " etag, last_modified, follow_rules, body_hash",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 
-from fanwen.spiders.archive import later, utc_now
+from fanwen.spiders.archive import UNLINKED, later, utc_now
 from fanwen.spiders.discovery import PRIORITY
 from fanwen.spiders.items import Discovered
 
@@ -39,10 +39,11 @@ def diff(conn: sqlite3.Connection, sitemap: str, crawl: int, *, trusted: bool) -
     goes on with them.
     """
     conn.execute(
-        "UPDATE url SET state = 'new', attempts = 0, not_before = NULL, gone = NULL,"
+        "UPDATE url SET state = 'new', attempts = 0, not_before = NULL,"  # gone until it has come again
         " priority = CASE kind WHEN 'sitemap' THEN :sitemap_priority ELSE :priority END"
         " WHERE sitemap = :sitemap AND state IN ('done', 'failed', 'gone') AND moved_to IS NULL"
         " AND lastmod IS NOT NULL AND lastmod IS NOT lastmod_held AND body_hash IS NOT NULL"
+        f" AND gone IS NOT '{UNLINKED}'"
         " AND coalesce((SELECT crawl FROM fetch WHERE id = url.last_fetch), 0) <> :crawl",
         {
             "sitemap": sitemap,

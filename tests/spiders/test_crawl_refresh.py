@@ -240,3 +240,37 @@ def test_a_page_is_gone_after_410_or_three_404s_and_not_before(farm, crawler, an
         "2.html": "http 404 three times",
         "3.html": "not there three times",
     }
+
+
+def test_a_page_that_is_gone_stays_gone_until_it_has_come_again(farm, crawler, answer, tagged):
+    farm.page(f"{HOST}/", ["/a/0.html"])
+    _pages(farm, tagged, 1)
+    _sitemaps(farm, answer, {1: "2026-01-05", 2: "2026-01-05"})
+    _site(crawler)
+    crawler.run()
+    farm[f"{HOST}/a/1.html"] = answer(status=410)
+    _sitemaps(farm, answer, {1: "2026-02-05", 2: "2026-01-05"}, "2026-02-05")
+    crawler.run(revisit=True)
+    farm[f"{HOST}/a/1.html"] = answer(b"later", 500)
+    _sitemaps(farm, answer, {1: "2026-03-05", 2: "2026-01-05"}, "2026-03-05")
+    crawler.run(revisit=True)
+    with Archive(crawler.archive, readonly=True) as archive:
+        assert {d.url[-6:]: d.gone for d in archive.documents()}["1.html"] == "http 410"
+    _pages(farm, tagged, 2, {1})
+    crawler.run(revisit=True)
+    with Archive(crawler.archive, readonly=True) as archive:
+        assert {d.url[-6:]: d.gone for d in archive.documents()}["1.html"] is None
+
+
+def test_an_unread_sitemap_of_another_site_on_the_host_holds_nobody_up(farm, crawler, answer, tagged):
+    farm.page(f"{HOST}/", ["/a/1.html"])
+    _pages(farm, tagged, 1)
+    _site(crawler)
+    farm[f"{HOST}/sitemap.xml"] = answer(b"down", 500)
+    crawler.run(retries=0)
+    connection = sqlite3.connect(crawler.archive)
+    connection.execute("UPDATE url SET state = 'new', site = 'bie.example' WHERE kind = 'sitemap'")
+    connection.commit()
+    connection.close()
+    _site(crawler, sitemap=False)
+    assert crawler.run(revisit=True)["sites"]["gengxin.example"]["queue"] == 0
