@@ -6,7 +6,9 @@ import re
 import sqlite3
 
 import pytest
+from lxml import html
 
+from fanwen.spiders import links
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import Discovered
 from fanwen.spiders.scope import Scope, invented, shape
@@ -372,3 +374,32 @@ def test_shapes_and_made_up_addresses():
     assert invented("http://a.example/b/1.html").endswith(".html")
     assert invented("http://a.example/b?x=1&id=2").startswith("http://a.example/b?x=1&id=1")
     assert Discovered("u", "list").page is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "文章不见了",
+        "此内容因违规无法查看",
+        "很抱歉，没有找到您要的页面",
+        "Sorry, the page you requested was not found",
+    ],
+)
+def test_ways_to_say_that_nothing_is_there(words):
+    assert links._soft_404(f"<p>{words}</p>") is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "leads_on"),
+    [
+        ("查看更多", True),
+        ("Next →", True),
+        ("后一页", True),
+        ("下一篇", False),
+        ("更多范文", False),
+        ("10月", False),
+    ],
+)
+def test_links_that_lead_on_in_a_list(text, leads_on):
+    root = html.fromstring(f"<div><a href='/l/2'>{text}</a></div>")
+    assert ("/l/2" in links._further_pages(root)) == leads_on
