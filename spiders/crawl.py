@@ -193,7 +193,9 @@ def _settings(options: CrawlOptions, sites: Mapping[str, Site]) -> dict[str, obj
     chosen = {name: getattr(defaults, name) for name in dir(defaults) if name.isupper()}
     contact = f"; {' '.join(options.contact.split())}" if options.contact else ""
     hosts = {host for site in sites.values() for host in (site.host, *site.hosts)}
-    return chosen | {
+    # through a proxy all hosts share the connections that are kept open
+    shared = {"CONCURRENT_REQUESTS_PER_DOMAIN": max(1, len(hosts))} if options.proxy else {}
+    return chosen | shared | {
         "USER_AGENT": f"fanwen/{__version__} (research corpus of Chinese sample essays{contact})",
         "FANWEN_PROXY": options.proxy,
         # the scheduler keeps the delay
