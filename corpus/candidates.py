@@ -1,116 +1,108 @@
 """Finds the pairs of texts that are worth comparing, from shared fingerprints.
 
-In come fingerprints of texts under small integers, out come candidate pairs. A pair is a
-candidate when it shares at least two fingerprints, and these are a tenth of the smaller set (a
-fifth where that text is short) or at least :data:`MANY`: enough for a shared long paragraph.
-A fingerprint of more than :data:`COMMON` clusters is a stock phrase and counts for nothing.
-
-The index lives in memory behind :class:`FingerprintIndex`; the truth is in corpus.db.
+In come the postings of the texts known so far (:mod:`fanwen.corpus.segments`) and of a batch of newcomers,
+out come candidate pairs with at least one newcomer. A pair is a candidate when it shares at least two
+fingerprints, and these are a tenth of the smaller set (a fifth where that text is short) or at least
+:data:`MANY`: enough for a shared long paragraph. A fingerprint of more than :data:`COMMON` clusters is a
+stock phrase and counts for nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fanwen.corpus.fingerprint import Hashes
+from fanwen.corpus.fingerprint import SHORT
+from fanwen.corpus.segments import Segment, Texts
 
 COMMON = 200  # clusters
 MANY = 3  # fingerprints
 FIRST = 8  # of a crowd of newcomers with one fingerprint, this many are compared with all others
+STOCK = 20 * COMMON  # texts: so many are never variants of one, so their clusters are not counted
+_AT_ONCE = 4_000_000  # pairs by one fingerprint, while they are counted
 
 Numbers = NDArray[np.int64]
 
 
-class FingerprintIndex(Protocol):
-    """Texts by number, with their fingerprints; numbers are given by the caller."""
+def candidates(
+    known: Sequence[Segment],
+    new: Segment,
+    texts: Texts,
+    clusters_of: Callable[[NDArray[np.uint32]], Numbers],
+) -> Numbers:
+    """Candidate pairs (n, 2), the smaller number first; ``new`` has the greatest numbers of all.
 
-    def add(self, numbers: Sequence[int], marks: Sequence[Hashes], short: Sequence[bool]) -> None:
-        """Add texts that are not yet in the index."""
-
-    def candidates(self, cluster_of: Numbers, new_from: int) -> NDArray[np.int64]:
-        """Candidate pairs (n, 2), a < b, where b >= ``new_from``; ``cluster_of[number]`` is for counting."""
-
-
-class MemoryIndex:
-    """A sorted array of (fingerprint, number); right for some hundred thousand texts."""
-
-    def __init__(self) -> None:
-        self._marks: Hashes = np.empty(0, dtype=np.uint64)
-        self._owners: Numbers = np.empty(0, dtype=np.int64)
-        self._sizes: Numbers = np.empty(0, dtype=np.int64)
-        self._short: NDArray[np.bool_] = np.empty(0, dtype=bool)
-
-    def add(self, numbers: Sequence[int], marks: Sequence[Hashes], short: Sequence[bool]) -> None:
-        if not numbers:
-            return
-        sizes = np.array([len(one) for one in marks], dtype=np.int64)
-        top = max(max(numbers) + 1, len(self._sizes))
-        self._sizes = np.concatenate((self._sizes, np.zeros(top - len(self._sizes), dtype=np.int64)))
-        self._short = np.concatenate((self._short, np.zeros(top - len(self._short), dtype=bool)))
-        self._sizes[list(numbers)] = sizes
-        self._short[list(numbers)] = short
-        all_marks = np.concatenate([self._marks, *marks])
-        owners = np.concatenate((self._owners, np.repeat(np.array(numbers, dtype=np.int64), sizes)))
-        order = np.lexsort((owners, all_marks))
-        self._marks, self._owners = all_marks[order], owners[order]
-
-    def candidates(self, cluster_of: Numbers, new_from: int) -> NDArray[np.int64]:
-        keys = np.concatenate([np.empty(0, dtype=np.int64), *self._paired(cluster_of, new_from)])
-        if not len(keys):
-            return np.empty((0, 2), dtype=np.int64)
-        keys.sort()
-        first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-        counts = np.diff(np.append(first, len(keys)))
-        a, b = keys[first] >> 32, keys[first] & 0xFFFFFFFF
-        smaller = np.where(self._sizes[a] <= self._sizes[b], a, b)
-        size = self._sizes[smaller]
-        share = np.where(self._short[smaller], 0.2, 0.1)
-        # a text of few words has one or two fingerprints in all
-        enough = (counts >= np.where(size <= 2, 1, 2)) & ((counts >= MANY) | (counts >= share * size))
-        return np.stack((a[enough], b[enough]), axis=1)
-
-    def _paired(self, cluster_of: Numbers, new_from: int) -> Iterable[Numbers]:
-        """``a << 32 | b`` for every fingerprint that a and b share, grouped by how many share it."""
-        marks, owners = self._marks, self._owners
-        starts = (
-            np.flatnonzero(np.concatenate(([True], marks[1:] != marks[:-1]))) if len(marks) else marks[:0]
-        )
-        ends = np.append(starts[1:], len(marks)).astype(np.int64)
-        starts = starts.astype(np.int64)
-        lengths = ends - starts
-        has_new = owners[ends - 1] >= new_from if len(marks) else lengths > 0  # owners ascend within a run
-        for length in np.unique(lengths[has_new & (lengths > 1)]).tolist():
-            runs = starts[has_new & (lengths == length)]
-            # blocks, so that the pairs of long runs never fill the memory
-            step = max(1, 4_000_000 // (length * length))
-            for at in range(0, len(runs), step):
-                members = owners[runs[at : at + step, None] + np.arange(length)]
-                yield from _pairs_of_runs(members, cluster_of, new_from)
+    ``texts`` are the records of all texts by number; ``clusters_of`` names the clusters of some numbers.
+    """
+    found = [np.empty(0, dtype=np.int64), *_shared(known, new, clusters_of)]
+    keys = np.concatenate(found)
+    keys.sort()
+    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else keys
+    counts = np.diff(np.append(first, len(keys)))
+    a, b = keys[first] >> 32, keys[first] & 0xFFFFFFFF
+    sizes = texts["marks"].astype(np.int64)
+    smaller = np.where(sizes[a] <= sizes[b], a, b)
+    size = sizes[smaller]
+    share = np.where(texts["length"][smaller] < SHORT, 0.2, 0.1)
+    # a text of few words has one or two fingerprints in all
+    enough = (counts >= np.where(size <= 2, 1, 2)) & ((counts >= MANY) | (counts >= share * size))
+    return np.stack((a[enough], b[enough]), axis=1)
 
 
-def _pairs_of_runs(members: Numbers, cluster_of: Numbers, new_from: int) -> Iterable[Numbers]:
-    length = members.shape[1]
-    if length <= COMMON:
-        yield _keys(members, new_from)
+def _shared(
+    known: Sequence[Segment], new: Segment, clusters_of: Callable[[NDArray[np.uint32]], Numbers]
+) -> Iterator[Numbers]:
+    """``a << 32 | b`` for every fingerprint that a and the newcomer b share, if it is no stock phrase."""
+    if not len(new.marks):
         return
-    for run in members:
-        old = run[run < new_from]
-        if len(np.unique(cluster_of[old])) > COMMON:
-            continue
-        new = run[run >= new_from]
-        crowd = new[:FIRST] if len(new) > COMMON else new
-        heads = np.concatenate((old, crowd))
-        a = np.repeat(heads, len(new))
-        b = np.tile(new, len(heads))
-        yield (a[a < b] << 32) | b[a < b]
+    starts = np.flatnonzero(np.concatenate(([True], new.marks[1:] != new.marks[:-1])))
+    counts = np.diff(np.append(starts, len(new.marks)))
+    marks = new.marks[starts]
+    total = counts.copy()
+    places = []
+    for segment in known:
+        left = np.searchsorted(segment.marks, marks)
+        size = np.searchsorted(segment.marks, marks, side="right") - left
+        total += size
+        places.append((segment, left, size))
+    rare = total <= COMMON
+    for segment, left, size in places:
+        yield from _pairs(segment.owners, left, size * rare, new.owners, starts, counts)
+    yield from _pairs(new.owners, starts, counts * (rare & (counts > 1)), new.owners, starts, counts)
+    for i in np.flatnonzero(~rare & (total <= STOCK)).tolist():
+        old = [np.asarray(s.owners[left[i] : left[i] + size[i]]) for s, left, size in places]
+        yield _crowded(
+            np.concatenate([np.empty(0, dtype=np.uint32), *old]),
+            new.owners[starts[i] : starts[i] + counts[i]],
+            clusters_of,
+        )
 
 
-def _keys(members: Numbers, new_from: int) -> Numbers:
-    left, right = np.triu_indices(members.shape[1], k=1)
-    a, b = members[:, left].ravel(), members[:, right].ravel()
-    wanted = b >= new_from
-    return (a[wanted] << 32) | b[wanted]
+def _pairs(
+    a: NDArray[np.uint32], a_starts: Numbers, a_counts: Numbers, b: NDArray[np.uint32], *b_runs: Numbers
+) -> Iterator[Numbers]:
+    """Every owner in run i of ``a`` with every greater one in run i of ``b``, block by block."""
+    b_starts, b_counts = b_runs
+    sizes = a_counts * b_counts
+    runs = np.flatnonzero(sizes)
+    blocks = np.cumsum(sizes[runs]) // _AT_ONCE
+    for block in np.split(runs, np.flatnonzero(np.diff(blocks)) + 1):
+        size = sizes[block]
+        run = np.repeat(block, size)
+        place = np.arange(len(run)) - np.repeat(np.cumsum(size) - size, size)
+        first = a[a_starts[run] + place // b_counts[run]].astype(np.int64)
+        second = b[b_starts[run] + place % b_counts[run]].astype(np.int64)
+        yield ((first << 32) | second)[first < second]
+
+
+def _crowded(
+    old: NDArray[np.uint32], new: NDArray[np.uint32], clusters_of: Callable[[NDArray[np.uint32]], Numbers]
+) -> Numbers:
+    """The pairs of one fingerprint that many texts have: none where these are of many clusters."""
+    if len(np.unique(clusters_of(old))) > COMMON:
+        return np.empty(0, dtype=np.int64)
+    heads = np.concatenate((old, new[:FIRST] if len(new) > COMMON else new)).astype(np.int64)
+    a, b = np.repeat(heads, len(new)), np.tile(new.astype(np.int64), len(heads))
+    return ((a << 32) | b)[a < b]

@@ -6,12 +6,14 @@ guess from fingerprints. Thresholds are those of the design, measured on Chinese
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from fanwen.corpus.fingerprint import GRAM, SHORT, Hashes, gram_hashes
-from fanwen.corpus.normalise import Codes
+from fanwen.corpus.normalise import Codes, Folded
 
 SHINGLE = 5
 MIN_OVERLAP = 100  # shared 8-grams
@@ -39,18 +41,40 @@ class Measure:
 def shingles(codes: Codes) -> Shingles:
     """The sets of one folded text; a text shorter than a gram counts as one gram."""
     five = gram_hashes(codes, min(SHINGLE, max(len(codes), 1)))
-    return Shingles(np.unique(five), np.unique(gram_hashes(codes, GRAM)), len(codes))
+    return Shingles(_set(five), _set(gram_hashes(codes, GRAM)), len(codes))
+
+
+def shingles_of(folded: Folded) -> list[Shingles]:
+    """The same for a batch, with the arithmetic done at once."""
+    five, eight = gram_hashes(folded.codes, SHINGLE), gram_hashes(folded.codes, GRAM)
+    bounds = folded.bounds.tolist()
+    return [
+        Shingles(
+            _set(five[begin : end - SHINGLE + 1].copy()), _set(eight[begin : end - GRAM + 1].copy()), end - begin
+        )
+        if end - begin >= GRAM
+        else shingles(folded.one(i))
+        for i, (begin, end) in enumerate(pairwise(bounds))
+    ]
 
 
 def measure(a: Shingles, b: Shingles) -> Measure:
-    common = _common(a.five, b.five)
-    union = len(a.five) + len(b.five) - common
-    return Measure(
-        jaccard=round(common / union, 4) if union else 0.0,
-        containment_a=round(common / len(a.five), 4) if len(a.five) else 0.0,
-        containment_b=round(common / len(b.five), 4) if len(b.five) else 0.0,
-        shared=_common(a.eight, b.eight),
-    )
+    return measure_all(a, [b])[0]
+
+
+def measure_all(a: Shingles, others: Sequence[Shingles]) -> list[Measure]:
+    """One text with each of the others, at once."""
+    common = _common(a.five, [b.five for b in others])
+    shared = _common(a.eight, [b.eight for b in others])
+    return [
+        Measure(
+            jaccard=round(both / union, 4) if (union := len(a.five) + len(b.five) - both) else 0.0,
+            containment_a=round(both / len(a.five), 4) if len(a.five) else 0.0,
+            containment_b=round(both / len(b.five), 4) if len(b.five) else 0.0,
+            shared=eights,
+        )
+        for b, both, eights in zip(others, common, shared, strict=True)
+    ]
 
 
 def relation(found: Measure, length_a: int, length_b: int) -> str | None:
@@ -71,10 +95,20 @@ def relation(found: Measure, length_a: int, length_b: int) -> str | None:
     return "overlap" if found.shared >= MIN_OVERLAP else None
 
 
-def _common(a: Hashes, b: Hashes) -> int:
-    """How many values two sorted sets share."""
-    if not len(a) or not len(b):
-        return 0
-    both = np.concatenate((a, b))
-    both.sort()
-    return int(np.count_nonzero(both[1:] == both[:-1]))
+def _common(a: Hashes, others: Sequence[Hashes]) -> list[int]:
+    """How many values the sorted set ``a`` shares with each of the others."""
+    if not len(a):
+        return [0] * len(others)
+    joined = np.concatenate(others)
+    # sorted needles make this nearly as cheap as a merge
+    places = a.searchsorted(joined)
+    places[places == len(a)] = 0
+    hits = np.concatenate(([0], np.cumsum(a[places] == joined)))
+    ends = np.cumsum([len(b) for b in others])
+    return np.diff(hits[ends], prepend=0).tolist()
+
+
+def _set(hashes: Hashes) -> Hashes:
+    """Sorted, each once; twice as fast as numpy's unique, which hashes first."""
+    hashes.sort()
+    return hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))] if len(hashes) else hashes

@@ -12,16 +12,18 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import pairwise
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fanwen.corpus.candidates import MemoryIndex
+from fanwen.corpus.candidates import candidates
 from fanwen.corpus.cluster import Clusters, Node, Rank, assign
-from fanwen.corpus.compare import Measure, Shingles, measure, relation, shingles
-from fanwen.corpus.fingerprint import SHORT, SIGNATURE_VERSION, fingerprints, from_blob, to_blob
+from fanwen.corpus.compare import Measure, Shingles, measure_all, relation, shingles_of
+from fanwen.corpus.fingerprint import SIGNATURE_VERSION, Hashes, fingerprints, from_blob, to_blob
 from fanwen.corpus.normalise import FOLD_VERSION, fold
+from fanwen.corpus.segments import TEXT, Segment, Segments, Texts, segment_of
 from fanwen.corpus.store import Store
 from fanwen.corpus.versions import (
     PieceState,
@@ -35,8 +37,8 @@ from fanwen.corpus.versions import (
 
 SPEC = f"{FOLD_VERSION}.{SIGNATURE_VERSION}"
 BATCH = 1000
-COMPARED_AT_ONCE = 20_000
-CACHED_SHINGLES = 8_000  # about 20 KB each
+COMPARED_AT_ONCE = 10_000
+OLD_AT_ONCE = 2_000  # texts whose shingles are in memory beside those of the newcomers, 20 KB each
 
 Progress = Callable[[str, int, int], None]
 T = TypeVar("T")
@@ -141,6 +143,7 @@ def compare_new(store: Store, progress: Progress | None = None) -> int:
                 "update fingerprint set compared = 1 where key = ?", [(key,) for key in batch]
             )
             mark_dirty(store)
+        corpus.keep()
     return len(todo)
 
 
@@ -148,73 +151,145 @@ RelationRow = tuple[str, str, str, float, float, float, int]
 
 
 class _Compared:
-    """The folded texts that were compared so far, by number, with their index."""
+    """The folded texts that were compared so far, by number, with their index on disk."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._index = MemoryIndex()
-        self._keys: list[str] = []
-        self._texts: list[str] = []
-        self._lengths: list[int] = []
+        self._index = Segments(store.path.parent / "index", SPEC)
+        self._catch_up()
+        self._known = len(self._index)
+        self._texts = self._index.texts
+        self._parent: NDArray[np.int64] | None = None
         self._shingles: dict[int, Shingles] = {}
-        self._add("compared = 1")
-        number = {key: i for i, key in enumerate(self._keys)}
-        self._parent = list(range(len(self._keys)))
-        for a, b in store.rows("select a, b from relation where relation = 'near' and removed_in is null"):
-            if a in number and b in number:
-                self._unite(number[a], number[b])
 
     def compare(self, batch: Sequence[str], progress: Progress | None) -> Iterator[RelationRow]:
-        new_from = len(self._keys)
-        self._add("compared = 0 and key between ? and ?", batch[0], batch[-1])
-        self._parent.extend(range(new_from, len(self._keys)))
-        clusters = np.array([self._find(i) for i in range(len(self._keys))], dtype=np.int64)
-        pairs = self._index.candidates(clusters, new_from).tolist()
-        for done, (i, j) in enumerate(pairs):
-            found = measure(self._of(i), self._of(j))
-            kind = relation(found, self._lengths[i], self._lengths[j])
-            if kind == "near":
-                self._unite(i, j)
-            if kind is not None:
-                yield _ordered(self._keys[i], self._keys[j], kind, found)
-            if progress and done % 5000 == 0:
+        """The relations of texts that were not compared yet; ``keep`` them once these are written."""
+        self._known = len(self._index)
+        self._new = _records(self._store, batch)
+        self._texts = np.concatenate((self._index.texts, self._new.texts))
+        self._parent = None
+        self._shingles.clear()
+        segment = self._new.segment(self._known)
+        pairs = candidates(list(self._index), segment, self._texts, self._clusters_of)
+        done = 0
+        for part in self._portions(pairs):
+            self._load(part)
+            for a, others in _grouped(part):
+                found = measure_all(self._shingles[a], [self._shingles[b] for b in others])
+                for b, measured in zip(others, found, strict=True):
+                    kind = relation(measured, self._shingles[a].length, self._shingles[b].length)
+                    if kind is not None:
+                        yield _ordered(self._key(a), self._key(b), kind, measured)
+            done += len(part)
+            if progress:
                 progress("comparing", done, len(pairs))
-        if progress:
-            progress("comparing", len(pairs), len(pairs))
 
-    def _add(self, where: str, *parameters: object) -> None:
-        first = len(self._keys)
-        marks, short = [], []
-        for key, text, length, blob in self._store.rows(
-            f"select key, min(text), length, marks from fingerprint where {where} group by key order by key",
-            *parameters,
-        ):
-            self._keys.append(key)
-            self._texts.append(text)
-            self._lengths.append(length)
-            marks.append(from_blob(blob))
-            short.append(length < SHORT)
-        self._index.add(range(first, len(self._keys)), marks, short)
+    def keep(self) -> None:
+        """The batch is committed: it belongs to the index from now on."""
+        self._index.append(self._new.texts, self._new.segment(self._known))
 
-    def _of(self, number: int) -> Shingles:
-        known = self._shingles.get(number)
-        if known is None:
-            if len(self._shingles) >= CACHED_SHINGLES:
-                for old in list(islice(self._shingles, CACHED_SHINGLES // 4)):
-                    del self._shingles[old]
-            body = self._store.value("select body from text where sha256 = ?", self._texts[number])
-            known = self._shingles[number] = shingles(fold([body or ""]).one(0))
-        return known
+    def _catch_up(self) -> None:
+        """Bring the index to what was compared: it is behind after a kill, or was deleted."""
+        compared = "select distinct key from fingerprint where compared = 1 order by key"
+        if self._store.value(f"select count(*) from ({compared})") == len(self._index):
+            return
+        keys = [row[0] for row in self._store.rows(compared)]
+        held = {key.hex() for key in self._index.texts["key"].tolist()}
+        if not held <= set(keys):  # texts were erased since
+            self._index.clear()
+            held = set()
+        missing = [key for key in keys if key not in held]
+        for part in batched(missing, COMPARED_AT_ONCE):
+            records = _records(self._store, part)
+            self._index.append(records.texts, records.segment(len(self._index)))
 
-    def _find(self, i: int) -> int:
-        while self._parent[i] != i:
-            self._parent[i] = self._parent[self._parent[i]]
-            i = self._parent[i]
-        return i
+    def _portions(self, pairs: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """The pairs in portions of so many texts that their shingles fit into memory; by their first text."""
+        begins = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
+        for at in range(0, len(begins), OLD_AT_ONCE):
+            end = begins[at + OLD_AT_ONCE] if at + OLD_AT_ONCE < len(begins) else len(pairs)
+            yield pairs[begins[at] : end]
 
-    def _unite(self, i: int, j: int) -> None:
-        a, b = self._find(i), self._find(j)
-        self._parent[max(a, b)] = min(a, b)
+    def _load(self, pairs: NDArray[np.int64]) -> None:
+        """Shingles of all texts of these pairs; those of newcomers stay, as any pair may need them."""
+        wanted = np.unique(pairs).tolist()
+        needed = set(wanted)
+        self._shingles = {
+            number: held
+            for number, held in self._shingles.items()
+            if number >= self._known or number in needed
+        }
+        missing = [number for number in wanted if number not in self._shingles]
+        bodies = [
+            self._store.value(
+                "select t.body from fingerprint f join text t on t.sha256 = f.text"
+                " where f.key = ? and t.body is not null limit 1",
+                self._key(number),
+            )
+            for number in missing
+        ]
+        folded = fold([body or "" for body in bodies])
+        self._shingles.update(zip(missing, shingles_of(folded), strict=True))
+
+    def _key(self, number: int) -> str:
+        return bytes(self._texts["key"][number]).hex()
+
+    def _clusters_of(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
+        """What is near each other counts as one, directly or through others."""
+        if self._parent is None:
+            self._parent = self._near()
+        return self._parent[numbers]
+
+    def _near(self) -> NDArray[np.int64]:
+        rows = self._store.rows("select a, b from relation where relation = 'near' and removed_in is null")
+        order = np.argsort(self._texts["key"])
+        ordered = self._texts["key"][order]
+        ends = np.array([bytes.fromhex(key) for row in rows for key in row], dtype="V16")
+        places = np.minimum(np.searchsorted(ordered, ends), len(ordered) - 1)
+        there = (ordered[places] == ends).reshape(-1, 2).all(axis=1)
+        edges = order[places].reshape(-1, 2)[there]
+        return _connected(len(self._texts), edges)
+
+
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """Texts as the index takes them: records, and the fingerprints of each."""
+
+    texts: Texts
+    marks: list[Hashes]
+
+    def segment(self, begin: int) -> Segment:
+        return segment_of(range(begin, begin + len(self.marks)), self.marks)
+
+
+def _records(store: Store, keys: Sequence[str]) -> _Records:
+    texts = np.empty(len(keys), dtype=TEXT)
+    marks = []
+    for i, key in enumerate(keys):
+        length, blob = store.rows(
+            "select length, marks from fingerprint where key = ? limit 1", key
+        ).fetchone()
+        marks.append(from_blob(blob))
+        texts[i] = (bytes.fromhex(key), length, len(marks[-1]))
+    return _Records(texts, marks)
+
+
+def _grouped(pairs: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+    """Sorted pairs by their first text."""
+    begins = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1)).tolist()
+    for begin, end in pairwise([*begins, len(pairs)]):
+        yield int(pairs[begin, 0]), pairs[begin:end, 1].tolist()
+
+
+def _connected(count: int, edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The least number that each of ``count`` texts is connected with by edges (n, 2)."""
+    labels = np.arange(count)
+    while len(edges) and (labels[edges[:, 0]] != labels[edges[:, 1]]).any():
+        least = labels[edges].min(axis=1)
+        np.minimum.at(labels, edges[:, 0], least)
+        np.minimum.at(labels, edges[:, 1], least)
+        labels = labels[labels]
+    return labels
 
 
 def _ordered(a: str, b: str, kind: str, found: Measure) -> RelationRow:
