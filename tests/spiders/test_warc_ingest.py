@@ -17,6 +17,7 @@ from pathlib import Path
 import brotli
 import pytest
 import warc_files as w
+import zstandard
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
@@ -163,11 +164,12 @@ def test_a_record_that_says_it_is_cut_is_marked(take, archive):
         (brotli.compress(bytes(64_000_000), quality=2), ["Content-Encoding: br"], "too_large"),
         (b"<html>" + b" " * (8 * 1024 * 1024), [], "too_large"),
         (b"<html>" + b" " * (30 * 1024 * 1024), [], "too_large"),
-        (w.page("总结"), ["Content-Encoding: zstd"], "unknown_encoding"),
+        (zstandard.compress(bytes(64_000_000)), ["Content-Encoding: zstd"], "too_large"),
+        (b"\x1f\x9d packed", ["Content-Encoding: compress"], "unknown_encoding"),
         (gzip.compress(b"")[:10] + b"\xff" * 20, ["Content-Encoding: gzip"], "damaged_body"),
         (b" \r\n ", [], "empty"),
     ],
-    ids=["gzip bomb", "brotli bomb", "large", "larger", "zstd", "no gzip", "empty"],
+    ids=["gzip bomb", "brotli bomb", "large", "larger", "zstd bomb", "compress", "no gzip", "empty"],
 )
 def test_bodies_that_a_crawl_would_refuse_are_refused(tmp_path, sites, archive, body, headers, reason):
     good = w.answer("http://bu.example/a/2.html", w.page("计划"))
@@ -538,7 +540,7 @@ def test_every_reason_is_explained():
     )
     used = set(
         re.findall(
-            r'(?:return|Broken\(|if source.damaged else|inside else|skipped\[) ?"([a-z_0-9]+)"', sources
+            r'(?:return|Broken\(|if source.damaged else|is None else|skipped\[) ?"([a-z_0-9]+)"', sources
         )
     )
     used |= {"body_missing", "no_pattern", "too_large", "unknown_encoding", "damaged_body", "garbage"}
