@@ -122,7 +122,7 @@ class _Source:
     def fill(self) -> bool:
         """Read some more; False at the end of the stretch. Places in the buffer do not hold behind it."""
         data = self._more() if self.passed < self.limit else b""
-        if self.at:
+        if data and self.at:
             self.buffer, self.at = self.buffer[self.at :], 0
         self.buffer += data
         self.passed += len(data)
@@ -287,7 +287,7 @@ def _trouble(source: _Source, begin: bytes, left: int) -> str | None:
     """
     whole = source.have(left + _LOOK_BEHIND) >= left
     end = source.at + left
-    after = source.buffer[end : end + _LOOK_BEHIND]
+    after = bytes(source.buffer[end : end + _LOOK_BEHIND])
     if whole and (after.startswith(b"\r\n\r\n") or after.lstrip()[:5] in (b"", b"WARC/")):
         return None
     # the length is wrong, and the next record may have been taken for a part of this one
