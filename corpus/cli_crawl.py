@@ -20,6 +20,7 @@ from fanwen.errors import RefusedError, UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.crawl import CrawlReport
 from fanwen.spiders.ingest import ingest_files, warc_files
+from fanwen.spiders.warc import REASONS
 from fanwen.spiders.warc_ingest import WarcReport, ingest_warc
 
 
@@ -166,10 +167,12 @@ def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
     given = [Path(path) for path in paths]
     warcs = warc_files(given)
     progress = Progress()
-    sites = home.sites()
+    sites, takedown = home.sites(), home.takedown()
     with Archive(home.archive) as archive:
-        read = ingest_warc(archive, warcs, sites, progress=lambda n: progress("records", n, 0))
-        report = ingest_files(archive, given)
+        read = ingest_warc(
+            archive, warcs, sites, takedown=takedown, progress=lambda n: progress("records", n, 0)
+        )
+        report = ingest_files(archive, given, takedown)
     progress.close()
     if as_json:
         print_json({**asdict(report), "warc": read if warcs else None})
@@ -190,11 +193,11 @@ def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
 
 def _warc_table(report: WarcReport) -> str:
     rows = [
-        ("visits taken", report.taken),
-        ("known already", report.known),
-        ("URLs that are new", report.urls),
-        ("robots.txt taken", report.robots),
-        *((f"skipped: {reason}", number) for reason, number in sorted(report.skipped.items())),
+        ("visits taken", report.taken, ""),
+        ("known already", report.known, ""),
+        ("URLs that are new", report.urls, ""),
+        ("robots.txt taken", report.robots, ""),
+        *((f"skipped: {reason}", n, REASONS.get(reason, "")) for reason, n in sorted(report.skipped.items())),
     ]
     return table(rows)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -17,6 +16,7 @@ from typing import Any
 
 from lxml import etree
 
+from fanwen.spiders.archive import as_utc
 from fanwen.spiders.decompress import RefusedBodyError, inflate
 from fanwen.spiders.discovery import PART_STEP
 from fanwen.spiders.items import Discovered, Leased, PageRead
@@ -200,14 +200,8 @@ def _sitemap_links(scope: Scope, body: bytes, traps: list[tuple[str, str]]) -> I
 def read_lastmod(text: str | None) -> str | None:
     """A W3C date or time as UTC: ``2026-03-01`` or ``2026-03-01T08:00:00Z``; None for anything else."""
     text = (text or "").strip()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if len(text) <= 10:
-        return moment.date().isoformat()
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = as_utc(text)
+    return moment[:10] if moment and len(text) <= 10 else moment
 
 
 def _soft_404(source: str) -> str | None:
