@@ -7,12 +7,13 @@ no items, no requests.
 
 from __future__ import annotations
 
+import string
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
 from time import monotonic
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from scrapy import Spider
 from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
@@ -98,7 +99,7 @@ class FanwenSpider(Spider):
             host, origin, hops = (response.meta[key] for key in ("host", "origin", "hops"))
             host.answered()
             if response.status in _REDIRECTS and hops < MAX_HOPS:
-                target = urljoin(response.url, _header(response, "Location") or "")
+                target = _location(response)
                 reason = refusal(target)
                 if reason is None:
                     host.robots_next[origin] = (target, hops + 1)
@@ -234,7 +235,7 @@ class FanwenSpider(Spider):
 
     def _redirected(self, host: Host, leased: Leased, fetch: Fetch, response: Any) -> None:
         """Within the site the target takes this URL's place; a redirect that leaves it is only noted."""
-        target = urljoin(response.url, _header(response, "Location") or "")
+        target = _location(response)
         url, _ = self.run.scope(leased.site).url(target)
         if url == leased.url and target != response.url and response.meta["again"] < MAX_HOPS:
             # two spellings of one page, and the server insists on the other
@@ -340,6 +341,19 @@ def _headers(response: Any) -> dict[str, list[str]]:
 def _header(response: Any, name: str) -> str | None:
     value = response.headers.get(name)
     return None if value is None else value.decode("latin-1")
+
+
+def _location(response: Any) -> str:
+    """Where a redirect leads; what cannot be joined to a URL is left as it is, for the guard to refuse."""
+    raw = response.headers.get("Location") or b""
+    try:
+        location = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        location = quote(raw, safe=string.punctuation)  # in the site's charset, as its pages link to it
+    try:
+        return urljoin(response.url, location)
+    except ValueError:
+        return str(location)
 
 
 def _reason(failure: Any) -> str:

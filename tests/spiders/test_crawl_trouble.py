@@ -112,6 +112,43 @@ def test_redirects_stay_in_the_site_and_on_the_public_web(farm, crawler, answer)
     assert (status, outcome, "front page" in error) == (404, "missing", True)
 
 
+def test_headers_that_are_nonsense_stop_no_crawl(farm, crawler, answer):
+    """Each was able to end the crawl of all sites: a Location that is no URL, a wait longer than time itself."""
+    places = {
+        "bracket": "http://[::1",
+        "nothing": "",
+        "port": "http://mafan.example:99999/",
+        "utf8": "/a/范文.html".encode().decode("latin-1"),
+        "gbk": "/a/范文.html".encode("gbk").decode("latin-1"),
+    }
+    farm.page(f"{HOST}/", [f"/a/{name}.html" for name in places])
+    for name, place in places.items():
+        farm[f"{HOST}/a/{name}.html"] = answer(status=302, headers={"Location": place})
+    farm.page(f"{HOST}/a/%E8%8C%83%E6%96%87.html")
+    farm.page(f"{HOST}/a/%B7%B6%CE%C4.html")
+    farm["http://luan.example/robots.txt"] = answer(status=302, headers={"Location": "http://[::1"})
+    waits = ("inf", "1e20", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT")
+    for number, wait in enumerate(waits):
+        farm[f"http://deng{number}.example/"] = answer(status=429, headers={"Retry-After": wait})
+        crawler.site(f"deng{number}.example")
+    crawler.site("mafan.example")
+    crawler.site("luan.example")
+    report = crawler.run()
+    assert report["exit_code"] == 3
+    assert set(_bodies(crawler.archive)) == {
+        f"{HOST}/a/%E8%8C%83%E6%96%87.html",
+        f"{HOST}/a/%B7%B6%CE%C4.html",
+    }
+    assert {name for name, site in report["sites"].items() if site["told_to_wait"]} == {
+        f"deng{number}.example" for number in range(len(waits))
+    }
+    for name in ("bracket", "nothing", "port"):
+        assert _fetches(crawler.archive, f"{HOST}/a/{name}.html")[0][:2] == (302, "refused")
+    assert {asked.host for _, asked in farm.log} == {"mafan.example", "luan.example"} | {
+        f"deng{number}.example" for number in range(len(waits))
+    }
+
+
 def test_a_page_that_moves_is_not_two_documents(farm, crawler, answer):
     farm.page(f"{HOST}/", ["/a/old.html"])
     farm.page(f"{HOST}/a/old.html", text="搬家")
