@@ -28,6 +28,7 @@ HELD_PRIORITY = 5
 PART_STEP = 1000
 LIST_DAYS = 1
 
+_SITEMAP_DEPTH = 2  # an index of indexes, which the protocol does not know but sites have
 _BARREN = 3  # list pages of one run without anything new, until the rest of the run is left
 _BARREN_SHAPE = 20  # the same for lists of one shape that were never read before: tags, days of a calendar
 SIGHTINGS = 3  # of one text under several addresses, until that is taken for the site's habit
@@ -116,7 +117,7 @@ class Discovery:
         known = conn.execute("SELECT 1 FROM url WHERE url = ?", (link.url,)).fetchone()
         if known is None:
             limits = self.sites[site].limits
-            over = TOO_DEEP if depth > limits.depth else None
+            over = TOO_DEEP if depth > (_SITEMAP_DEPTH if link.kind == "sitemap" else limits.depth) else None
             if self.sizes.get(site, 0) >= limits.urls:
                 over = TOO_MANY
             if over is not None:

@@ -39,6 +39,8 @@ _TEXT = etree.XPath(
 )
 _METAS = etree.XPath("//meta[@name and @content]")
 _ANCHORS = etree.XPath("//a[@href]")
+# many sitemaps write it so in a query; what follows would be lost
+_BARE_AMPERSAND = re.compile(rb"<!\[CDATA\[.*?\]\]>|&(?=[A-Za-z0-9_.-]+=)", re.DOTALL)
 _NO_WORDS = re.compile(r"[\W_]+")
 
 
@@ -175,6 +177,7 @@ def _sitemap_links(scope: Scope, body: bytes, traps: list[tuple[str, str]]) -> I
     if body[:2] == b"\x1f\x8b":
         body = inflate(body, _MAX_SITEMAP)[0]
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
+    body = _BARE_AMPERSAND.sub(lambda found: b"&amp;" if found[0] == b"&" else found[0], body)
     root = etree.fromstring(body, parser)
     if root is None:
         raise RefusedBodyError("not a sitemap")

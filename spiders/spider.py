@@ -127,6 +127,7 @@ class FanwenSpider(Spider):
     def tdmrep_answered(self, response: Any) -> None:
         with self.run.trap():
             self._tdmrep(response.request, response.status, response.body, None)
+            self._heed(response)
 
     def tdmrep_unanswered(self, failure: Any) -> None:
         with self.run.trap():
@@ -137,6 +138,7 @@ class FanwenSpider(Spider):
         with self.run.trap():
             host: Host = response.meta["host"]
             host.answered()
+            self._heed(response)
             probe, host.probe = host.probe, None
             if probe is None:
                 return
@@ -279,6 +281,16 @@ class FanwenSpider(Spider):
         self._record(leased, fetch, retry_in=wait if again else None)
         if host.strikes >= MAX_STRIKES:
             host.close(f"not answering: {fetch.error}")
+
+    def _heed(self, response: Any) -> None:
+        """An answer to a question of our own that says to wait counts for the host like that of a page."""
+        host, wait = response.meta["host"], retry_after(_header(response, "Retry-After"))
+        if response.status not in (429, 503) or wait is None:
+            return
+        host.put_off(wait)
+        if wait > self.run.options.max_wait:
+            self.run.frontier.wait(host.name, wait, f"answered {response.status}: wait")
+            host.close(f"told us to wait {wait:.0f} seconds", told_to_wait=True)
 
     def _record(
         self,

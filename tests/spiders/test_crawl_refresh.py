@@ -139,6 +139,32 @@ def test_a_sitemap_of_robots_txt_is_read(farm, crawler, answer, tagged):
     assert crawler.run()["sites"]["gengxin.example"]["documents"] == 10
 
 
+def test_sitemaps_of_sitemaps_end_and_a_bare_ampersand_costs_nothing(farm, crawler, answer):
+    """Each index names ten more; the addresses in the last ones are written as many sites write them."""
+
+    def endless(asked):
+        name = asked.path[len("/sitemap") : -len(".xml")]
+        rows = "".join(f"<sitemap><loc>{HOST}/sitemap{name}{n}.xml</loc></sitemap>" for n in range(3))
+        for n in range(3):
+            farm[f"{HOST}/sitemap{name}{n}.xml"] = endless
+        return answer(f"<sitemapindex>{rows}</sitemapindex>".encode(), content_type="application/xml")
+
+    farm[f"{HOST}/sitemap.xml"] = endless
+    farm[f"{HOST}/robots.txt"] = answer(f"Sitemap: {HOST}/plain.xml\n".encode(), content_type="text/plain")
+    farm[f"{HOST}/plain.xml"] = answer(
+        f"<urlset><url><loc>{HOST}/a/?b=2&c=3&amp;d=4</loc></url>"
+        f"<url><loc><![CDATA[{HOST}/a/?e=5&f=6]]></loc></url></urlset>".encode(),
+        content_type="application/xml",
+    )
+    farm.page(f"{HOST}/", [])
+    _site(crawler)
+    report = crawler.run()
+    asked = _asked(farm)
+    assert sum("/sitemap" in url for url in asked) == 1 + 3 + 9
+    assert {trap["kind"] for trap in report["sites"]["gengxin.example"]["traps"]} == {"too deep"}
+    assert {f"{HOST}/a/?b=2&c=3&d=4", f"{HOST}/a/?e=5&f=6"} <= set(asked)
+
+
 def test_validators_ask_for_no_body_and_the_interval_follows(farm, crawler, answer, tagged):
     farm.page(f"{HOST}/", [f"/a/{n}.html" for n in range(PAGES)])
     _pages(farm, tagged, 1)

@@ -149,6 +149,32 @@ def test_headers_that_are_nonsense_stop_no_crawl(farm, crawler, answer):
     }
 
 
+def test_whoever_asks_for_a_pause_is_given_it_or_left(farm, crawler, answer):
+    """A day between two requests would hold every crawl up for days; tdmrep.json may tell us to wait too."""
+    farm["http://tian.example/robots.txt"] = answer(
+        b"User-agent: *\nCrawl-delay: 86400\n", content_type="text/plain"
+    )
+    long, short = {"Retry-After": "7200"}, {"Retry-After": "1"}
+    farm["http://jiu.example/.well-known/tdmrep.json"] = answer(status=503, headers=long)
+    farm["http://duan.example/.well-known/tdmrep.json"] = answer(status=429, headers=short)
+    for host in ("tian.example", "jiu.example", "duan.example"):
+        farm.page(f"http://{host}/", ["/a/1.html"])
+        farm.page(f"http://{host}/a/1.html")
+        crawler.site(host)
+    report = crawler.run()
+    assert report["exit_code"] == 3
+    assert "86400 seconds" in report["sites"]["tian.example"]["closed"]
+    assert "7200 seconds" in report["sites"]["jiu.example"]["closed"]
+    assert set(farm.pages_asked()) == {"http://duan.example/", "http://duan.example/a/1.html"}
+    told, asked = (
+        moment
+        for moment, one in farm.log
+        if one.host == "duan.example" and "1.html" not in one.path and one.path != "/robots.txt"
+    )
+    assert asked - told >= 0.95
+    assert crawler.run(only=["tian.example"])["exit_code"] == 4
+
+
 def test_a_page_that_moves_is_not_two_documents(farm, crawler, answer):
     farm.page(f"{HOST}/", ["/a/old.html"])
     farm.page(f"{HOST}/a/old.html", text="搬家")
