@@ -17,6 +17,7 @@ from typing import Any
 
 from lxml import etree
 
+from fanwen.markup import tame
 from fanwen.spiders.decompress import RefusedBodyError, inflate
 from fanwen.spiders.discovery import PART_STEP
 from fanwen.spiders.items import Discovered, Leased, PageRead
@@ -57,7 +58,7 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
         if not is_html(body, content_type):
             return PageRead()
         headers = {"Content-Type": content_type} if content_type else {}
-        page = HtmlResponse(url, body=body, headers=headers)
+        page = HtmlResponse(url, body=tame(body), headers=headers)
         base = get_base_url(page)
         root = page.selector.root
         links = [*_part_links(leased, scope, page, base), *_pattern_links(leased, scope, root, base, traps)]
@@ -70,7 +71,7 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
             words_hash=blake2b(words.encode("utf-8", "replace"), digest_size=16).hexdigest()
             if words
             else None,
-            han=han if words else None,
+            han=han if words or leased.kind != "list" else None,
             soft_404=_soft_404(page.text) if han < _FEW_HAN and leased.kind != "list" else None,
             needs_script=han < 30 and not links and _rules()[2].search(page.text) is not None,
             traps=tuple(traps),

@@ -29,6 +29,7 @@ SITE_WIDE = ("robots.txt", TDMREP_RESERVES)
 _LONGEST_PAUSE = 600.0  # seconds; a crawl would wait for days for a site that asks for more
 MAX_ROBOTS_BYTES = 512 * 1024  # RFC 9309: at least 500 KiB must be read
 NO_ROBOTS = sha256(b"").hexdigest()  # asked for, and the site has none: that is evidence too
+_VERSION = re.compile(r"^(\s*user-agent\s*:[^/#\n]*)/[^\s#]*", re.IGNORECASE | re.MULTILINE)
 _AGENT_PREFIX = re.compile(r"([a-z0-9._-]+|\*)\s*:\s*(.*)", re.IGNORECASE)
 # directives with a value of their own, which look like an agent's name before a colon
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
@@ -76,7 +77,7 @@ def read_robots(status: int, body: bytes, digest: str | None, error: str | None 
         return Robots(digest, f"robots.txt answered {status}", nothing)
     if not 200 <= status < 300:
         return Robots(digest, None, nothing)
-    text = body[:MAX_ROBOTS_BYTES].decode("utf-8-sig", "replace")
+    text = _VERSION.sub(r"\1", body[:MAX_ROBOTS_BYTES].decode("utf-8-sig", "replace"))
     groups = _groups(text)
     agents = tuple(
         agent for agent in _words()[1] if any(name in agent.lower() for name in groups if name != "*")

@@ -266,7 +266,8 @@ class FanwenSpider(Spider):
         """Try again later in this crawl, or leave it, or leave the host, for the next one; never 'gone'."""
         options = self.run.options
         again = leased.attempts < options.retries
-        wait = self._back_off(leased.attempts) if asked is None else asked
+        # a moment that is over is a clock that goes wrong, not leave to ask at once
+        wait = asked or self._back_off(leased.attempts)
         if asked is not None:
             self.run.waits[leased.site] += 1
         if wait > options.max_wait or (fetch.status == 429 and not again):

@@ -122,6 +122,11 @@ def test_groups_for_crawlers_of_language_models_count_where_they_are_named():
     )
 
 
+def test_a_group_may_name_a_version():
+    robots = read_robots(200, b"User-agent: *\nAllow: /\n\nUser-agent: FanWen/2.0 # us\nDisallow: /a/\n", "h")
+    assert (robots.allows("http://a.example/a/1"), robots.allows("http://a.example/b/1")) == (False, True)
+
+
 def test_usage_of_our_own_group_outweighs_that_of_all():
     text = b"User-agent: *\nContent-Usage: train-ai=n\n\nUser-agent: fanwen\nContent-Usage: train-ai=y\n"
     assert read_robots(200, text, "h").reservations("http://a.example/a/1") == set()

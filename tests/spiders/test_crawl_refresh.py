@@ -288,6 +288,37 @@ def test_a_page_that_is_gone_stays_gone_until_it_has_come_again(farm, crawler, a
         assert {d.url[-6:]: d.gone for d in archive.documents()}["1.html"] is None
 
 
+def test_a_page_that_is_suddenly_empty_is_not_believed_at_once(farm, crawler, answer):
+    """What a broken database, a check for robots or a login page shows costs no piece; three visits decide."""
+    text = "过去的一年，图书馆的同志们做了许多事情。" * 20
+    checks = iter(range(100))
+    shown = {
+        "empty": lambda asked: answer(b""),
+        "check": lambda asked: answer(f"<h1>安全验证</h1><p>请完成验证 {next(checks)}".encode()),
+        "script": lambda asked: answer(b"<script>document.cookie='a=1';location.reload()</script>"),
+        "shorter": lambda asked: answer(f"<p>{text[:80]}".encode()),
+    }
+    farm.page(f"{HOST}/", [f"/a/{name}.html" for name in shown])
+    for name in shown:
+        farm.page(f"{HOST}/a/{name}.html", text=f"{name}{text}")
+    _site(crawler, sitemap=False)
+    crawler.run()
+    for name, route in shown.items():
+        farm[f"{HOST}/a/{name}.html"] = route
+    for expected, shorter in (("missing", "changed"), ("missing", "unchanged"), ("gone", "unchanged")):
+        outcomes = _outcomes(crawler, crawler.run(revisit=True)["crawl"])
+        assert {name: outcomes.get(f"{HOST}/a/{name}.html") for name in shown} == {
+            "empty": expected,
+            "check": expected,
+            "script": expected,
+            "shorter": shorter,
+        }
+    with Archive(crawler.archive, readonly=True) as archive:
+        held = {document.url[len(HOST) + 3 : -5]: document for document in archive.documents()}
+        assert text.encode() in archive.body(held["empty"].parts[0].body_hash), "the last text stays"
+    assert held["script"].gone is not None
+
+
 def test_an_unread_sitemap_of_another_site_on_the_host_holds_nobody_up(farm, crawler, answer, tagged):
     farm.page(f"{HOST}/", ["/a/1.html"])
     _pages(farm, tagged, 1)

@@ -378,6 +378,8 @@ def test_hostile_markup_is_stored_and_harms_nobody(farm, crawler, answer):
         "deep": b"<div>" * 50_000 + b'<a href="/a/late.html">x',
         "nul": b"\0\x01<p>\xff\xfe<a href='/a/\xff.html'>",
         "entities": b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><p>&a;</p>',
+        # the parser would compare each attribute with all before it, for minutes
+        "attributes": b"<p " + b" ".join(b"a%d='>'" % n for n in range(150_000)) + b">" + TEXT,
         "bad-links": b"<a href='http://[bad'>1</a><a href='//'>2</a><a href='http://mafan.example:99999/a/'>3</a>",
         "empty": b"",
     }
