@@ -16,6 +16,7 @@ from typing import Any
 
 from lxml import etree
 
+from fanwen.markup import tame
 from fanwen.spiders.archive import as_utc
 from fanwen.spiders.decompress import RefusedBodyError, inflate
 from fanwen.spiders.discovery import PART_STEP
@@ -35,6 +36,8 @@ _FOLLOWED = {
 _HTML_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
 _METAS = etree.XPath("//meta[@name and @content]")
 _ANCHORS = etree.XPath("//a[@href]")
+# many sitemaps write it so in a query; what follows would be lost
+_BARE_AMPERSAND = re.compile(rb"<!\[CDATA\[.*?\]\]>|&(?=[A-Za-z0-9_.-]+=)", re.DOTALL)
 _NO_WORDS = re.compile(r"[\W_]+")
 
 
@@ -51,7 +54,7 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
         if not is_html(body, content_type):
             return PageRead()
         headers = {"Content-Type": content_type} if content_type else {}
-        page = HtmlResponse(url, body=body, headers=headers)
+        page = HtmlResponse(url, body=tame(body), headers=headers)
         base = get_base_url(page)
         root = page.selector.root
         links = [*_part_links(leased, scope, page, base), *_pattern_links(leased, scope, root, base, traps)]
@@ -65,7 +68,7 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
             words_hash=blake2b(words.encode("utf-8", "replace"), digest_size=16).hexdigest()
             if words
             else None,
-            han=han if words else None,
+            han=han if words or leased.kind != "list" else None,
             soft_404=_soft_404(page.text) if han < _FEW_HAN and leased.kind != "list" else None,
             needs_script=han < 30 and not links and _rules()[2].search(page.text) is not None,
             traps=tuple(traps),
@@ -179,6 +182,7 @@ def _sitemap_links(scope: Scope, body: bytes, traps: list[tuple[str, str]]) -> I
     if body[:2] == b"\x1f\x8b":
         body = inflate(body, _MAX_SITEMAP)[0]
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
+    body = _BARE_AMPERSAND.sub(lambda found: b"&amp;" if found[0] == b"&" else found[0], body)
     root = etree.fromstring(body, parser)
     if root is None:
         raise RefusedBodyError("not a sitemap")

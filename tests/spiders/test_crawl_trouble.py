@@ -112,6 +112,69 @@ def test_redirects_stay_in_the_site_and_on_the_public_web(farm, crawler, answer)
     assert (status, outcome, "front page" in error) == (404, "missing", True)
 
 
+def test_headers_that_are_nonsense_stop_no_crawl(farm, crawler, answer):
+    """Each was able to end the crawl of all sites: a Location that is no URL, a wait longer than time itself."""
+    places = {
+        "bracket": "http://[::1",
+        "nothing": "",
+        "port": "http://mafan.example:99999/",
+        "utf8": "/a/范文.html".encode().decode("latin-1"),
+        "gbk": "/a/范文.html".encode("gbk").decode("latin-1"),
+    }
+    farm.page(f"{HOST}/", [f"/a/{name}.html" for name in places])
+    for name, place in places.items():
+        farm[f"{HOST}/a/{name}.html"] = answer(status=302, headers={"Location": place})
+    farm.page(f"{HOST}/a/%E8%8C%83%E6%96%87.html")
+    farm.page(f"{HOST}/a/%B7%B6%CE%C4.html")
+    farm["http://luan.example/robots.txt"] = answer(status=302, headers={"Location": "http://[::1"})
+    waits = ("inf", "1e20", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT")
+    for number, wait in enumerate(waits):
+        farm[f"http://deng{number}.example/"] = answer(status=429, headers={"Retry-After": wait})
+        crawler.site(f"deng{number}.example")
+    crawler.site("mafan.example")
+    crawler.site("luan.example")
+    report = crawler.run()
+    assert report["exit_code"] == 3
+    assert set(_bodies(crawler.archive)) == {
+        f"{HOST}/a/%E8%8C%83%E6%96%87.html",
+        f"{HOST}/a/%B7%B6%CE%C4.html",
+    }
+    assert {name for name, site in report["sites"].items() if site["told_to_wait"]} == {
+        f"deng{number}.example" for number in range(len(waits))
+    }
+    for name in ("bracket", "nothing", "port"):
+        assert _fetches(crawler.archive, f"{HOST}/a/{name}.html")[0][:2] == (302, "refused")
+    assert {asked.host for _, asked in farm.log} == {"mafan.example", "luan.example"} | {
+        f"deng{number}.example" for number in range(len(waits))
+    }
+
+
+def test_whoever_asks_for_a_pause_is_given_it_or_left(farm, crawler, answer):
+    """A day between two requests would hold every crawl up for days; tdmrep.json may tell us to wait too."""
+    farm["http://tian.example/robots.txt"] = answer(
+        b"User-agent: *\nCrawl-delay: 86400\n", content_type="text/plain"
+    )
+    long, short = {"Retry-After": "7200"}, {"Retry-After": "1"}
+    farm["http://jiu.example/.well-known/tdmrep.json"] = answer(status=503, headers=long)
+    farm["http://duan.example/.well-known/tdmrep.json"] = answer(status=429, headers=short)
+    for host in ("tian.example", "jiu.example", "duan.example"):
+        farm.page(f"http://{host}/", ["/a/1.html"])
+        farm.page(f"http://{host}/a/1.html")
+        crawler.site(host)
+    report = crawler.run()
+    assert report["exit_code"] == 3
+    assert "86400 seconds" in report["sites"]["tian.example"]["closed"]
+    assert "7200 seconds" in report["sites"]["jiu.example"]["closed"]
+    assert set(farm.pages_asked()) == {"http://duan.example/", "http://duan.example/a/1.html"}
+    told, asked = (
+        moment
+        for moment, one in farm.log
+        if one.host == "duan.example" and "1.html" not in one.path and one.path != "/robots.txt"
+    )
+    assert asked - told >= 0.95
+    assert crawler.run(only=["tian.example"])["exit_code"] == 4
+
+
 def test_a_page_that_moves_is_not_two_documents(farm, crawler, answer):
     farm.page(f"{HOST}/", ["/a/old.html"])
     farm.page(f"{HOST}/a/old.html", text="搬家")
@@ -315,6 +378,8 @@ def test_hostile_markup_is_stored_and_harms_nobody(farm, crawler, answer):
         "deep": b"<div>" * 50_000 + b'<a href="/a/late.html">x',
         "nul": b"\0\x01<p>\xff\xfe<a href='/a/\xff.html'>",
         "entities": b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><p>&a;</p>',
+        # the parser would compare each attribute with all before it, for minutes
+        "attributes": b"<p " + b" ".join(b"a%d='>'" % n for n in range(150_000)) + b">" + TEXT,
         "bad-links": b"<a href='http://[bad'>1</a><a href='//'>2</a><a href='http://mafan.example:99999/a/'>3</a>",
         "empty": b"",
     }
