@@ -6,6 +6,7 @@ held by the operating system, so it ends with its process however that dies.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -118,6 +119,10 @@ class Home:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise IncompleteError(
+                    f"The disk that holds {self.path} is full; free some and run the command again."
+                ) from None
             raise UsageError(
                 f"The home {self.path} cannot be written ({error.strerror}); choose another with --home."
             ) from None

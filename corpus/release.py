@@ -342,10 +342,14 @@ def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Releas
     if not final.exists():
         building = releases_dir / f".building-{release.version}"
         building.mkdir()
-        exports.write(store, release.seq, building)
-        step("written", 2, 4)
-        _must_be(verify(building), release)
-        building.rename(final)
+        try:
+            exports.write(store, release.seq, building)
+            step("written", 2, 4)
+            _must_be(verify(building), release)
+            building.rename(final)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)  # a full disk needs the room
+            raise
         exports.sync_folder(releases_dir)
     else:
         _must_be(verify(final), release)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import wait
@@ -22,7 +23,12 @@ def worker_pool(workers: int | None = None) -> ProcessPoolExecutor:
 
 
 def _end_with_parent() -> None:
-    """After kill -9 of the parent its workers would wait for work for ever."""
+    """After kill -9 of the parent its workers would wait for work for ever.
+
+    Ctrl-C and a closed terminal reach them too; it is the parent that hears them and says what happened.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
