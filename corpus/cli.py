@@ -13,19 +13,61 @@ import signal
 import sqlite3
 import sys
 import traceback
-from collections.abc import Sequence
+from collections import UserDict
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 import fanwen
-from fanwen.corpus import cli_archive, cli_audit, cli_clean, cli_corpus, cli_crawl, cli_sites
 from fanwen.errors import FanwenError
 
+# each command with the module that holds it, in the order of the help
+_MODULES = {
+    "init": "cli_crawl",
+    "demo": "cli_crawl",
+    "crawl": "cli_crawl",
+    "refresh": "cli_crawl",
+    "ingest": "cli_crawl",
+    "sites": "cli_sites",
+    "clean": "cli_clean",
+    "build": "cli_corpus",
+    "release": "cli_corpus",
+    "duplicates": "cli_corpus",
+    "search": "cli_corpus",
+    "stats": "cli_corpus",
+    "verify": "cli_corpus",
+    "explain": "cli_audit",
+    "rules": "cli_audit",
+    "archive": "cli_archive",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(UserDict[str, click.Command]):
+    """The commands by name; a module is imported when one of its commands is asked for."""
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self.data:
+            module = import_module(f"fanwen.corpus.{_MODULES[name]}")
+            self.data |= {str(command.name): command for command in module.COMMANDS}
+        return self.data[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in _MODULES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+@click.group(
+    commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(fanwen.__version__, message="fanwen %(version)s")
 def cli() -> None:
     """Build, keep and publish a living corpus of Chinese 范文 (sample essays).
@@ -37,11 +79,6 @@ def cli() -> None:
     configuration, 3 degraded or a gate refused, 4 blocked or locked,
     5 incomplete or interrupted.
     """
-
-
-for _module in (cli_crawl, cli_sites, cli_clean, cli_corpus, cli_audit, cli_archive):
-    for _command in _module.COMMANDS:
-        cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

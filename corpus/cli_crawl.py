@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from fanwen.cleaners.privacy import KINDS
-from fanwen.corpus import pieces as pieces_module
+from fanwen.cleaners.types import KINDS
 from fanwen.corpus.demo import demo as run_demo
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
@@ -202,8 +201,10 @@ def _warc_table(report: WarcReport) -> str:
 
 
 def _ingest_pieces(home: Home, file: Path, source: str | None, as_json: bool) -> None:
+    from fanwen.corpus.pieces import ingest_pieces  # pyarrow is slow to import
+
     progress = Progress()
-    report = pieces_module.ingest_pieces(home.corpus, file, source or file.stem, progress=progress)
+    report = ingest_pieces(home.corpus, file, source or file.stem, progress=progress)
     progress.close()
     print_json(report) if as_json else print(report.summary())
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from fanwen.cleaners.privacy import KINDS
+from fanwen.cleaners.types import KINDS
 from fanwen.errors import BlockedError, FanwenError, IncompleteError, UsageError
 from fanwen.spiders.site import Site, builtin_site_folder, read_sites
 from fanwen.spiders.takedown import Takedown, read_takedown
