@@ -45,7 +45,14 @@ class SmallDisk:
         (self.path / "tmp").mkdir()
 
     def run(self, command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-        enter = ["nsenter", f"--target={self.holder.pid}", "--user", "--mount", "--preserve-credentials", "--"]
+        enter = [
+            "nsenter",
+            f"--target={self.holder.pid}",
+            "--user",
+            "--mount",
+            "--preserve-credentials",
+            "--",
+        ]
         return subprocess.run([*enter, *command], text=True, timeout=120, check=False, **options)
 
     def leave(self, free: int) -> None:
