@@ -6,8 +6,11 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing.connection import wait
+from typing import Any
 
 
 def worker_pool(workers: int | None = None) -> ProcessPoolExecutor:
@@ -15,20 +18,34 @@ def worker_pool(workers: int | None = None) -> ProcessPoolExecutor:
 
     Spawned, not forked: a fork would inherit the lock on the home and open databases.
     """
-    return ProcessPoolExecutor(
-        max_workers=workers or os.cpu_count() or 1,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_end_with_parent,
-    )
+    with _signals_blocked():
+        return _Pool(
+            max_workers=workers or os.cpu_count() or 1,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_end_with_parent,
+        )
+
+
+class _Pool(ProcessPoolExecutor):
+    """Its processes hear neither Ctrl-C nor a closed terminal: the parent does, and says what happened."""
+
+    def submit(self, fn: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future[Any]:
+        with _signals_blocked():
+            return super().submit(fn, *arguments, **named)
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """A process that is started meanwhile never gets them; to us they come afterwards."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end_with_parent() -> None:
-    """After kill -9 of the parent its workers would wait for work for ever.
-
-    Ctrl-C and a closed terminal reach them too; it is the parent that hears them and says what happened.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    """After kill -9 of the parent its workers would wait for work for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()

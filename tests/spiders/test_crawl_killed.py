@@ -125,7 +125,7 @@ def test_killed_at_random_moments_nothing_is_lost_or_fetched_twice(farm, crawler
 
 def test_a_signal_ends_the_crawl_in_order(farm, crawler, answer):
     pages = _large_site(farm, crawler, answer, 2, 50)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         base = sum(farm.pages_asked().values())
         process = crawler.start()
         assert crawler.kill_when(
