@@ -36,8 +36,8 @@ class _Pool(ProcessPoolExecutor):
 
 @contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """A process that is started meanwhile never gets them; to us they come afterwards."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP))
+    """A process that is started meanwhile never gets them; to us they come when it has all it needs."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGHUP, signal.SIGTERM))
     try:
         yield
     finally:
@@ -46,6 +46,7 @@ def _signals_blocked() -> Iterator[None]:
 
 def _end_with_parent() -> None:
     """After kill -9 of the parent its workers would wait for work for ever."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))  # the pool ends a broken one so
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_watch, args=(parent.sentinel,), daemon=True).start()
