@@ -52,6 +52,10 @@ def _home(tmp_path: Path, delay: float) -> Path:
     return home
 
 
+def _fast(home: Path) -> None:
+    shutil.copyfile(site_folder() / "zongjie.example.toml", home / "sites" / "zongjie.example.toml")
+
+
 def _fanwen(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "fanwen", *arguments]
 
@@ -88,22 +92,28 @@ def test_a_crawl_shows_itself_on_a_terminal_and_outlives_it(tmp_path: Path) -> N
         assert (run["command"], run["verdict"], run["exit_code"]) == ("crawl", "incomplete", 5)
         brought = run["crawl"]["sites"][0]["new"]
         asked = len(server.requests)
-        # the reader of the report goes away before it is written, but the code still counts
-        (home / "sites" / "zongjie.example.toml").write_text(
-            (site_folder() / "zongjie.example.toml").read_text(encoding="utf-8"), encoding="utf-8"
-        )
+        # the reader of the report is gone before it is written, but the code still counts
         first, second = os.pipe()
         os.close(first)
-        done = subprocess.run(
-            _fanwen("refresh", "--json", "--proxy", server.proxy_url),
-            stdout=second, stderr=subprocess.PIPE, text=True, env=variables, timeout=60, check=False,
+        process = subprocess.Popen(
+            _fanwen("crawl", "--json", "--proxy", server.proxy_url),
+            stdout=second, stderr=subprocess.PIPE, text=True, env=variables,
         )  # fmt: skip
         os.close(second)
+        while len(server.requests) < asked + 3 and process.poll() is None:
+            time.sleep(0.005)
+        process.send_signal(signal.SIGTERM)
+        assert (process.communicate(timeout=30)[1], process.returncode) == ("", 5)
+        _fast(home)
+        done = subprocess.run(
+            _fanwen("refresh", "--proxy", server.proxy_url), capture_output=True, text=True, env=variables,
+            timeout=60, check=False,
+        )  # fmt: skip
         assert (done.returncode, done.stderr) == (0, "")
+        assert re.search(r"^  zongjie\.example +\d+ ", done.stdout, re.M)
         pages = [one.path for one in server.requests if "." not in one.path or one.path.endswith(".html")]
     assert 0 < brought < len(pages)
     assert len(pages) == len(set(pages)), "nothing that was committed is asked for again"
-    assert len(server.requests) > asked
     last = _runs(home)[-1]
     assert (last["command"], last["verdict"], last["error"]) == ("refresh", "ok", None)
     assert last["crawl"]["resumed"]
@@ -117,7 +127,7 @@ def test_ctrl_c_reaches_the_workers_too_but_only_one_sentence_is_said(fanwen: Ru
             _fanwen("build", "--workers", "2"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "FANWEN_HOME": str(home)}, start_new_session=True,
         )  # fmt: skip
-        while not (home / "corpus.db").exists():
+        while not (home / "corpus.db").exists() and process.poll() is None:
             time.sleep(0.005)
         time.sleep(0.3)  # the workers start about now; any moment will do
         if number == signal.SIGTERM:
