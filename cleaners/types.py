@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# of personal data, see fanwen.cleaners.privacy
+KINDS = ("phone", "id_card", "bank_card", "email", "qq", "wechat", "plate", "address", "person")
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

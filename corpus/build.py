@@ -9,7 +9,7 @@ goes on where it stopped and ends in the same state. Nothing is ever fetched her
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, fields, replace
@@ -106,7 +106,7 @@ def build(
     """
     facts = SiteFacts(hints or {}, site_status, site_decision or {}, mask, takedown)
     counts: Counter[str] = Counter()
-    rejects: Counter[str] = Counter()
+    rejects: defaultdict[str, Counter[str]] = defaultdict(Counter)
     with Archive(archive_path, readonly=True) as archive, open_store(corpus_path, create=True) as store:
         masking.prepare(store, mask)
         tasks = _changed(store, archive.documents(), facts, counts)
@@ -131,7 +131,10 @@ def build(
             pieces_added=counts["added"],
             pieces_modified=counts["modified"],
             pieces_removed=counts["removed"],
-            rejects=dict(sorted(rejects.items())),
+            rejects=dict(sorted(sum(rejects.values(), Counter()).items())),
+            rejects_by_site={
+                site: dict(sorted(found.items())) for site, found in sorted(rejects.items()) if found
+            },
             relations={
                 "exact": duplicates.exact_pieces,
                 "near": duplicates.near,
@@ -254,7 +257,9 @@ def _clean(pages: list[Page], hints: ExtractHints, mask: frozenset[str]) -> _Res
 class _Writer:
     """Collects results and writes them in batches, each in one transaction."""
 
-    def __init__(self, store: Store, facts: SiteFacts, counts: Counter[str], rejects: Counter[str]) -> None:
+    def __init__(
+        self, store: Store, facts: SiteFacts, counts: Counter[str], rejects: defaultdict[str, Counter[str]]
+    ) -> None:
         self.store = store
         self.facts = facts
         self.counts = counts
@@ -291,7 +296,7 @@ class _Writer:
             self.counts["gone"] += 1
         else:
             self.counts["cleaned"] += 1
-            self.rejects.update(reject.reason for reject in cleaned.rejects)
+            self.rejects[document.site].update(reject.reason for reject in cleaned.rejects)
             extra = _rights_flags(document, self.facts)
             identified = _identified(store, number, document.url, cleaned.pieces)
             for (identity, piece), shown in zip(identified, result.published, strict=True):

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
-from fanwen.cleaners.privacy import KINDS
-from fanwen.corpus import pieces as pieces_module
+from fanwen.cleaners.types import KINDS
 from fanwen.corpus.demo import demo as run_demo
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
-from fanwen.corpus.refresh import RefreshReport, chosen_sites, crawl_home, refresh
+from fanwen.corpus.refresh import crawl_only, refresh
 from fanwen.corpus.report import Progress, print_json, table
+from fanwen.corpus.runs import RunReport
 from fanwen.errors import RefusedError, UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.crawl import CrawlReport
@@ -94,13 +94,12 @@ def crawl(
 
     It can be killed at any moment and goes on where it was.
     """
-    chosen = chosen_sites(home, names)
-    with home.locked("crawl"):
-        report = crawl_home(
-            home, chosen, proxy=proxy, revisit=revisit, shard=_shard(shard) if shard else None
-        )
-    print_json(report) if as_json else print(_crawl_table(report))
-    context.exit(report.exit_code)
+    share = _shard(shard) if shard else None
+    report = crawl_only(home, names, proxy=proxy, revisit=revisit, shard=share)
+    try:
+        print_json(report) if as_json else print(_crawl_table(report))
+    finally:  # whoever reads the report may be gone, but the code counts
+        context.exit(report.exit_code)
 
 
 @click.command("refresh")
@@ -128,10 +127,12 @@ def refresh_command(
     progress = Progress()
     report = refresh(home, names=names, proxy=proxy, revisit=revisit, workers=workers, progress=progress)
     progress.close()
-    print_json(report) if as_json else print(_told(report))
-    if report.refused:
-        raise RefusedError(f"Nothing was published: {'; '.join(report.refused)}.")
-    context.exit(report.exit_code)
+    try:
+        print_json(report) if as_json else print(_told(report))
+    finally:  # whoever reads the report may be gone, but the code counts
+        if report.refused:
+            raise RefusedError(f"Nothing was published: {'; '.join(report.refused)}.")
+        context.exit(report.exit_code)
 
 
 @click.command()
@@ -203,14 +204,16 @@ def _warc_table(report: WarcReport) -> str:
 
 
 def _ingest_pieces(home: Home, file: Path, source: str | None, as_json: bool) -> None:
+    from fanwen.corpus.pieces import ingest_pieces  # pyarrow is slow to import
+
     progress = Progress()
-    report = pieces_module.ingest_pieces(home.corpus, file, source or file.stem, progress=progress)
+    report = ingest_pieces(home.corpus, file, source or file.stem, progress=progress)
     progress.close()
     print_json(report) if as_json else print(report.summary())
 
 
-def _told(report: RefreshReport) -> str:
-    parts = [_crawl_table(report.crawl)]
+def _told(report: RunReport) -> str:
+    parts = [_crawl_table(report.crawl)] if report.crawl else []
     if report.build is None:
         parts.append("The crawl is not complete: nothing was built; run the command again to go on.")
     else:

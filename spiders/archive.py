@@ -25,7 +25,14 @@ from types import TracebackType
 
 import zstandard
 
-from fanwen.errors import BlockedError, DamagedError, FanwenError, IncompleteError, UsageError
+from fanwen.errors import (
+    BlockedError,
+    DamagedError,
+    FanwenError,
+    IncompleteError,
+    UsageError,
+    disk_is_full,
+)
 from fanwen.spiders.items import ArchivedDocument, ArchivedPart, Consent
 from fanwen.spiders.robots import (
     DISALLOWED,
@@ -354,7 +361,8 @@ def _explanation(error: sqlite3.Error, path: Path) -> FanwenError | None:
         return DamagedError(
             f"The archive {path} is damaged or not a database ({error}); restore it from a backup."
         )
-    if code == sqlite3.SQLITE_FULL:
+    unusable = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    if code == sqlite3.SQLITE_FULL or (unusable and disk_is_full(path)):
         return _disk_full(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return BlockedError(f"The archive {path} is locked by another process; wait until it has ended.")

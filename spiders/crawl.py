@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -37,6 +38,7 @@ class SiteReport:
     ``spared`` pages were not asked for because a sitemap says they are the same; ``scripted`` ones show
     nothing without JavaScript. ``traps`` are what was not followed, ``robots`` the sha256 of each robots.txt
     in force, ``budget`` says that the site may be asked no more today, which is no trouble.
+    ``requests_today`` and ``bytes_today`` (over the wire) count for it, over all crawls of the day (UTC).
     """
 
     site: str
@@ -61,6 +63,8 @@ class SiteReport:
     traps: tuple[Trap, ...] = ()
     robots: tuple[str, ...] = ()
     budget: str | None = None
+    requests_today: int = 0
+    bytes_today: int = 0
     closed: str | None = None
     told_to_wait: bool = False
 
@@ -108,7 +112,7 @@ class CrawlReport:
 
 
 def crawl(options: CrawlOptions) -> CrawlReport:
-    """Crawl the sites until nothing is due, or until SIGINT or SIGTERM.
+    """Crawl the sites until nothing is due, or until SIGINT, SIGTERM or SIGHUP.
 
     Raises UsageError without contact or with nothing to crawl, BlockedError when another crawl of a site runs
     or the archive is locked, IncompleteError when the disk is full, DamagedError for a torn archive.
@@ -171,7 +175,11 @@ def _run_reactor(run: Run) -> None:
 
     from fanwen.spiders.spider import FanwenSpider
 
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    if handlers[signal.SIGHUP] != signal.SIG_IGN:  # nohup
+        # a closed terminal ends a crawl in order, as Scrapy does it for the other two
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     process = CrawlerProcess(_settings(run.options, run.frontier.sites))
     for name in ("scrapy", "twisted"):  # now, because the process has just set their levels itself
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -208,6 +216,7 @@ def _site_report(run: Run, count: SiteCount) -> SiteReport:
     hosts = [run.hosts[name] for name in (site.host, *site.hosts) if name in run.hosts]
     closed = sorted(f"{host.name}: {host.closed}" for host in hosts if host.closed)
     outcomes = count.outcomes
+    requests_today, bytes_today = run.frontier.budgets.spent(run.frontier.archive.conn, count.site)
     return SiteReport(
         site=count.site,
         requests=count.requests,
@@ -231,6 +240,8 @@ def _site_report(run: Run, count: SiteCount) -> SiteReport:
         traps=count.traps,
         robots=count.robots,
         budget=run.frontier.budgets.reason(count.site) if count.queued else None,
+        requests_today=requests_today,
+        bytes_today=bytes_today,
         closed="; ".join(closed) or None,
         told_to_wait=any(host.told_to_wait for host in hosts),
     )

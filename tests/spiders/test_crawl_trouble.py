@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -371,6 +372,51 @@ def test_a_server_that_vanishes_leaves_its_pages_for_later(farm, crawler, answer
         farm.page(HOST + url)
     assert crawler.run()["exit_code"] == 0
     assert len(_bodies(crawler.archive)) == 40
+
+
+def test_servers_that_fail_in_the_middle_of_a_crawl_cost_nothing(farm, crawler, answer):
+    """One hangs, one resets connections, and one is gone for good, its listener closed."""
+    pages = [f"/a/{n}.html" for n in range(12)]
+    over = threading.Event()
+    broken = {"hang.example", "reset.example"}
+
+    def failing(asked):
+        if asked.path <= "/a/3" or asked.host not in broken:
+            return answer(f"<p>{asked.path}".encode())
+        if asked.host == "hang.example":
+            over.wait(30)
+        return answer(reset=True)
+
+    for host in ("hang.example", "reset.example", "gone.example"):
+        farm.page(f"http://{host}/", pages)
+        for path in pages:
+            farm[f"http://{host}{path}"] = failing
+        crawler.site(host)
+    first = crawler.run(only=sorted(broken), timeout=0.3)
+    over.set()
+    assert first["exit_code"] == 5
+    held = set(_bodies(crawler.archive))
+    assert {f"http://{host}/a/1.html" for host in broken} < held
+    for host in broken:
+        assert "not answering" in first["sites"][host]["closed"]
+
+    last = farm.pages_asked().total() + 6  # the front page, and 0 to 4
+    farm["http://gone.example/a/4.html"] = lambda asked: farm.server.server_close() or answer(hang_up=True)
+    assert crawler.run(only=["gone.example"])["exit_code"] == 5
+    assert farm.pages_asked().total() <= last
+    held = set(_bodies(crawler.archive))
+    farm.server.shutdown()
+
+    again = type(farm)()
+    again.routes = {**farm.routes, ("gone.example", "/a/4.html"): answer(b"<p>4")}
+    broken.clear()
+    crawler.proxy = again.proxy
+    try:
+        assert crawler.run()["exit_code"] == 0
+    finally:
+        again.stop()
+    assert len(_bodies(crawler.archive)) == 36
+    assert not held & set(again.hits)
 
 
 def test_hostile_markup_is_stored_and_harms_nobody(farm, crawler, answer):
