@@ -141,7 +141,8 @@ def crawl(options: CrawlOptions) -> CrawlReport:
 def sites_to_crawl(options: CrawlOptions) -> dict[str, Site]:
     """The sites that this call crawls: paused and retired ones left out, and those of other shards.
 
-    Raises UsageError when that leaves none, or when sites of the public web would be read without a contact.
+    Raises UsageError when that leaves none, when sites of the public web would be read without a contact, or
+    when a site is to be rendered and there is nothing to render it with.
     """
     sites = {name: site for name, site in options.sites.items() if site.status not in _SKIPPED}
     if not sites:
@@ -157,6 +158,10 @@ def sites_to_crawl(options: CrawlOptions) -> dict[str, Site]:
         if not 1 <= share <= shares:
             raise UsageError(f"The shard {share}/{shares} does not exist; give i/n with 1 ≤ i ≤ n.")
         sites = {name: site for name, site in sites.items() if shard_of(name, shares) == share}
+    if rendered := [name for name, site in sites.items() if site.render]:
+        from fanwen.spiders.render import find_browser  # imports Scrapy, which is slow
+
+        find_browser(rendered[0])
     return sites
 
 
@@ -193,7 +198,9 @@ def _settings(options: CrawlOptions, sites: Mapping[str, Site]) -> dict[str, obj
     chosen = {name: getattr(defaults, name) for name in dir(defaults) if name.isupper()}
     contact = f"; {' '.join(options.contact.split())}" if options.contact else ""
     hosts = {host for site in sites.values() for host in (site.host, *site.hosts)}
+    render = {"fanwen.spiders.render.RenderMiddleware": 100} if any(s.render for s in sites.values()) else {}
     return chosen | {
+        "DOWNLOADER_MIDDLEWARES": {**defaults.DOWNLOADER_MIDDLEWARES, **render},
         "USER_AGENT": f"fanwen/{__version__} (research corpus of Chinese sample essays{contact})",
         "FANWEN_PROXY": options.proxy,
         # the scheduler keeps the delay
