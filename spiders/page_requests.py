@@ -135,9 +135,9 @@ class PageRequests:
             response = known or await self._fetch(url, headers)
             if response.status not in _REDIRECTS:
                 self._answers[asked] = self._answers[url] = response
-                if kind == "script" and known is None:
+                if known is None and kind == "script":
                     self.shared.keep(url, response)
-                elif kind != "script":
+                elif known is None:
                     self.said += [(name, v) for name in _REUSE for v in response.headers.getlist(name)]
                 return response
             url = urljoin(url, response.headers.get("Location", b"").decode("latin-1")).partition("#")[0]
@@ -192,19 +192,12 @@ class PageRequests:
             await asyncio.sleep(min(max(wait, 0.02), 1.0))
 
     async def _download(self, host: Host, request: Request) -> Any:
-        pause = jittered(self.run.delay(self.leased.site, host.robots_for(origin(request.url))))
-        rendered = host.name in self.shared.hosts
-        if rendered:
-            host.put_off(pause)
-        else:
-            host.ask(pause)
+        host.ask(jittered(self.run.delay(self.leased.site, host.robots_for(origin(request.url)))))
         try:
             return await self.download(request)
         finally:
-            if rendered:
-                host.put_off(pause)
-            else:
-                host.answered()
+            host.answered()
+            host.busy = host.name in self.shared.hosts
 
     def _reserved(self, url: str) -> set[str]:
         robots = self._host(url).robots_for(origin(url))

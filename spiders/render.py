@@ -24,6 +24,7 @@ from fanwen.spiders.decompress import TRUNCATED
 from fanwen.spiders.items import Leased
 from fanwen.spiders.links import is_html
 from fanwen.spiders.page_requests import PageRequests, Refused, Shared
+from fanwen.spiders.run import Run
 from fanwen.spiders.scope import origin
 
 RENDERED = "X-Fanwen-Rendered"  # a header of the stored answer: by which browser
@@ -98,14 +99,17 @@ class RenderMiddleware:
         leased = self._leased(request)
         if leased is None or response.status != 200 or {TRUNCATED, "dataloss"} & set(response.flags):
             return response
-        if not _is_page(response) or self._taken_down(response.body):
+        run, kind = self.crawler.spider.run, (response.headers.get("Content-Type") or b"").decode("latin-1")
+        if not is_html(response.body, kind or None) or "/xml" in kind:
+            return response
+        if sha256(response.body).hexdigest() in run.options.takedown.hashes:
             return response
         host = request.meta["host"]
         host.put_off(host.pause)
         self.shared.hosts.add(host.name)
         try:
             async with self._places:
-                return await self._rendered(leased, response)
+                return await self._rendered(run, leased, response)
         finally:
             self.shared.hosts.discard(host.name)
 
@@ -124,11 +128,7 @@ class RenderMiddleware:
             return None
         return leased if self.crawler.spider.run.options.sites[leased.site].render else None
 
-    def _taken_down(self, body: bytes) -> bool:
-        return sha256(body).hexdigest() in self.crawler.spider.run.options.takedown.hashes
-
-    async def _rendered(self, leased: Leased, response: Any) -> Any:
-        run = self.crawler.spider.run
+    async def _rendered(self, run: Run, leased: Leased, response: Any) -> Any:
         asked = PageRequests(run, leased, response.url, self.crawler.engine.download_async, self.shared)
         browser = await self._open(leased.site)
         # a context of its own: no cookies, storage, cache or worker outlives the page
@@ -153,34 +153,25 @@ class RenderMiddleware:
 
     async def _shown(self, context: Any, response: Any, asked: PageRequests) -> tuple[str, bool]:
         """The page as it stands when its scripts have no more to ask, and whether they came to an end."""
-        served = ready = False
+        first, ready = [response], asyncio.Event()
 
         async def routed(route: Any) -> None:
-            nonlocal served
             if not route.request.is_navigation_request():
                 await _serve(route, asked)
-            elif served:
-                await route.fulfill(status=204)  # stay on this page
+            elif first:
+                await _fulfil(route, first.pop())
             else:
-                served = True
-                headers = {
-                    "content-type": response.headers.get("Content-Type", b"text/html").decode("latin-1")
-                }
-                await route.fulfill(status=200, headers=headers, body=response.body)
-
-        def loaded(*_: Any) -> None:
-            nonlocal ready
-            ready = True
+                await route.fulfill(status=204)  # stay on this page
 
         await context.route("**", routed)
         await context.route_web_socket("**", lambda socket: socket.close())
         page = await context.new_page()
-        page.on("domcontentloaded", loaded)
+        page.on("domcontentloaded", lambda _: ready.set())
         session = await context.new_cdp_session(page)
         await page.goto(response.url, wait_until="commit")
         spent = quiet = 0.0
         until = monotonic() + _MOST
-        while not (ready and quiet >= _QUIET) and asked.refused < _MOST_REFUSED:
+        while not (ready.is_set() and quiet >= _QUIET) and asked.refused < _MOST_REFUSED:
             if spent >= _SCRIPTS or monotonic() >= until:
                 break
             if asked.failure is not None:
@@ -194,11 +185,11 @@ class RenderMiddleware:
             text = await asyncio.wait_for(_serialised(session, limit), _SCRIPTS / 2)
         except TimeoutError:
             raise RenderError("its scripts do not end") from None
-        if text is None:
-            raise RenderError(f"too large: more than {limit} characters when rendered")
+        if text is None or len(text.encode("utf-8", "replace")) > limit:
+            raise RenderError(f"too large: more than {limit} bytes when rendered")
         if origin(page.url) != origin(response.url):
             raise RenderError("its scripts left the page")
-        return text, ready and quiet >= _QUIET
+        return text, ready.is_set() and quiet >= _QUIET
 
     async def _open(self, site: str) -> Any:
         """The browser; a new one where there is none yet, or where it broke down."""
@@ -241,12 +232,19 @@ async def _serve(route: Any, asked: PageRequests) -> None:
         else:
             await route.abort("blockedbyclient")
         return
+    await _fulfil(route, response)
+
+
+async def _fulfil(route: Any, response: Any) -> None:
+    """Hand an answer on, without cookies and whatever else its headers would make a browser do."""
     passed = {
-        name.decode("latin-1").lower(): value[-1].decode("latin-1")
-        for name, value in response.headers.items()
+        name.decode("latin-1").lower(): values[-1].decode("latin-1")
+        for name, values in response.headers.items()
         if name.lower() == b"content-type" or name.lower().startswith(b"access-control-")
     }
-    await route.fulfill(status=response.status, headers=passed, body=response.body)
+    await route.fulfill(
+        status=response.status, headers={"content-type": "text/html", **passed}, body=response.body
+    )
 
 
 async def _serialised(session: Any, limit: int) -> str | None:
@@ -271,8 +269,3 @@ def _marked(response: Any, asked: PageRequests, text: str, browser: str, *, whol
         headers.appendlist(said, value)
     flags = [] if whole and not asked.cut else [TRUNCATED]
     return Response(response.url, headers=headers, body=body, flags=flags, request=response.request)
-
-
-def _is_page(response: Any) -> bool:
-    kind = (response.headers.get("Content-Type") or b"").decode("latin-1")
-    return is_html(response.body, kind or None) and "/xml" not in kind
