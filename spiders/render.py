@@ -24,7 +24,7 @@ from fanwen.spiders.decompress import TRUNCATED
 from fanwen.spiders.items import Leased
 from fanwen.spiders.links import is_html
 from fanwen.spiders.page_requests import PageRequests, Refused, Shared
-from fanwen.spiders.run import Run
+from fanwen.spiders.run import Run, StoppedError
 from fanwen.spiders.scope import origin
 
 RENDERED = "X-Fanwen-Rendered"  # a header of the stored answer: by which browser
@@ -177,14 +177,14 @@ class RenderMiddleware:
             if asked.failure is not None:
                 return "", False
             if not self.crawler.crawling:
-                raise ConnectionAbortedError("the crawl was stopped")
+                raise StoppedError
             await asyncio.sleep(_STEP)
             spent, quiet = (spent, 0.0) if asked.under_way else (spent + _STEP, quiet + _STEP)
         limit = self.crawler.settings.getint("DOWNLOAD_MAXSIZE")
         try:
             text = await asyncio.wait_for(_serialised(session, limit), _SCRIPTS / 2)
         except TimeoutError:
-            raise RenderError("its scripts do not end") from None
+            raise RenderError("its scripts do not end, or fill it without end") from None
         if text is None or len(text.encode("utf-8", "replace")) > limit:
             raise RenderError(f"too large: more than {limit} bytes when rendered")
         if origin(page.url) != origin(response.url):

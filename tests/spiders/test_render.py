@@ -265,6 +265,7 @@ def listener():
 
 
 def _rendering(crawler, host="xuanran.example", **polite):
+    crawler.env["FANWEN_BROWSER"] = shutil.which("chromium") or ""
     crawler.site(host, **polite)
     path = crawler.sites / f"{host}.toml"
     path.write_text("render = true\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
@@ -395,7 +396,7 @@ def test_what_scripts_show_is_archived_and_what_they_may_not_reach_is_not(farm, 
     assert pages["redirect"]["text"].count(TEXT) == 1
     assert pages["closed"]["error"] == "shows nothing without JavaScript"
     assert pages["left"]["error"] == "RenderError: its scripts left the page"
-    assert pages["loop"]["error"] == "RenderError: its scripts do not end"
+    assert pages["loop"]["error"] == "RenderError: its scripts do not end, or fill it without end"
     assert {name for name, one in pages.items() if one["reserved"]} == {"noai"}
     # what was asked of whom
     assert (listener.reached, posted) == ([], [])
@@ -465,7 +466,22 @@ def test_a_rendered_page_keeps_pace_and_budget_and_is_asked_for_without_validato
 
 
 @needs_browser
-def test_no_browser_outlives_a_crawl_that_is_killed(farm, crawler, answer):
+def test_a_browser_that_does_not_start_ends_the_crawl(farm, crawler, tmp_path):
+    farm.page(f"{HOST}/")
+    _rendering(crawler)
+    fake = tmp_path / "chromium"
+    fake.write_text("#!/bin/sh\nexit 3\n", encoding="ascii")
+    fake.chmod(0o755)
+    crawler.env["FANWEN_BROWSER"] = str(fake)
+    report = crawler.run()
+    assert (report["error"], report["exit_code"]) == ("UsageError", 2)
+    assert f"{fake} does not start" in report["message"]
+
+
+@needs_browser
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for processes in /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_no_browser_outlives_a_crawl_and_the_page_is_rendered_by_the_next(farm, crawler, answer, number):
     farm.page(f"{HOST}/", ["/a/1.html"])
     farm[f"{HOST}/a/1.html"] = answer((APP % (FETCH % "/api/1")).encode())
     waiting = threading.Event()
@@ -481,7 +497,9 @@ def test_no_browser_outlives_a_crawl_that_is_killed(farm, crawler, answer):
     assert waiting.wait(30)
     browsers = _descendants(process.pid)
     assert len(browsers) > 2
-    assert crawler.kill_when(process, lambda: True, signal.SIGKILL)
+    assert crawler.kill_when(process, lambda: True, number)
+    if number == signal.SIGINT:
+        process.communicate(timeout=30)
     until = time.monotonic() + 20
     while time.monotonic() < until and any(_alive(pid) for pid in browsers):
         time.sleep(0.1)
