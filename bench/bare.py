@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from scrapy import Request, Spider
 from scrapy.crawler import CrawlerProcess
@@ -52,6 +53,9 @@ class BareSpider(Spider):
 
 def crawl(fronts: list[str], settings: dict[str, object], *, hashes: bool) -> BareSpider:
     """One crawl from the front pages to the end; the spider that did it."""
+    # as in our crawl: one request at a time and host, and a connection kept open for each
+    slots = {urlsplit(url).netloc: {"concurrency": 1, "delay": 0.0} for url in fronts}
+    settings = {"DOWNLOAD_SLOTS": slots, "CONCURRENT_REQUESTS_PER_DOMAIN": len(fronts)} | settings
     process = CrawlerProcess(SETTINGS | settings)
     crawler = process.create_crawler(BareSpider)
     process.crawl(crawler, fronts=fronts, hashes=hashes)

@@ -24,7 +24,6 @@ from pathlib import Path
 from types import TracebackType
 
 import zstandard
-from sqlite_utils import Database
 
 from fanwen.errors import BlockedError, DamagedError, FanwenError, IncompleteError, UsageError
 from fanwen.spiders.items import ArchivedDocument, ArchivedPart, Consent
@@ -39,7 +38,7 @@ from fanwen.spiders.robots import (
     read_robots,
     read_tdmrep,
 )
-from fanwen.spiders.schema import APPLICATION_ID, migrations
+from fanwen.spiders.schema import APPLICATION_ID, migrate, pending
 from fanwen.spiders.scope import origin
 
 BUSY_SECONDS = 15.0
@@ -286,13 +285,12 @@ class Archive:
         unborn = not tables - {"_sqlite_migrations", "sqlite_sequence"}
         if not unborn and conn.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             raise DamagedError(f"{self.path} is a database, but not an archive of fanwen; move it away.")
-        db = Database(conn, recursive_triggers=False)
         if self.readonly:
             if unborn:
                 raise UsageError(
                     f"The archive {self.path} is empty; run 'fanwen crawl' or 'fanwen ingest' first."
                 )
-            if migrations.pending(db):
+            if pending(conn):
                 raise UsageError(
                     f"The archive {self.path} was made by an earlier fanwen; run 'fanwen crawl' or"
                     " 'fanwen ingest' once to bring it up to date."
@@ -301,8 +299,8 @@ class Archive:
             conn.execute("PRAGMA journal_mode = WAL")
             # NORMAL: a kill loses nothing, a power cut at most the last pages, never the file
             conn.execute("PRAGMA synchronous = NORMAL")
-            if unborn or migrations.pending(db):
-                migrations.apply(db)
+            if unborn or pending(conn):
+                migrate(conn)
         conn.execute("PRAGMA foreign_keys = ON")
 
 

@@ -198,14 +198,20 @@ def _settings(options: CrawlOptions, sites: Mapping[str, Site]) -> dict[str, obj
     chosen = {name: getattr(defaults, name) for name in dir(defaults) if name.isupper()}
     contact = f"; {' '.join(options.contact.split())}" if options.contact else ""
     hosts = {host for site in sites.values() for host in (site.host, *site.hosts)}
+    # through a proxy all hosts share the connections that are kept open
+    shared = {"CONCURRENT_REQUESTS_PER_DOMAIN": max(1, len(hosts))} if options.proxy else {}
     render = {"fanwen.spiders.render.RenderMiddleware": 100} if any(s.render for s in sites.values()) else {}
-    return chosen | {
-        "DOWNLOADER_MIDDLEWARES": {**defaults.DOWNLOADER_MIDDLEWARES, **render},
-        "USER_AGENT": f"fanwen/{__version__} (research corpus of Chinese sample essays{contact})",
-        "FANWEN_PROXY": options.proxy,
-        # the scheduler keeps the delay
-        "DOWNLOAD_SLOTS": {host: {"concurrency": 1, "delay": 0.0, "jitter": 0.0} for host in hosts},
-    }
+    return (
+        chosen
+        | shared
+        | {
+            "DOWNLOADER_MIDDLEWARES": {**defaults.DOWNLOADER_MIDDLEWARES, **render},
+            "USER_AGENT": f"fanwen/{__version__} (research corpus of Chinese sample essays{contact})",
+            "FANWEN_PROXY": options.proxy,
+            # the scheduler keeps the delay
+            "DOWNLOAD_SLOTS": {host: {"concurrency": 1, "delay": 0.0, "jitter": 0.0} for host in hosts},
+        }
+    )
 
 
 def _site_report(run: Run, count: SiteCount) -> SiteReport:

@@ -65,6 +65,7 @@ class Frontier:
         self.budgets = Budgets(sites)
         self.rescoped: set[str] = set()  # sites of which something was learned that changes their scope
         self._lock: int | None = None
+        self._ahead: dict[str, Leased] = {}  # by host, leased together with the visit before
         self._follow_rules = {name: _follow_rules(site) for name, site in sites.items()}
 
     def begin(self, *, revisit: bool, shard: str) -> tuple[str, ...]:
@@ -125,21 +126,26 @@ class Frontier:
 
     def lease(self, host: str) -> Leased | None:
         """Take the next due URL of a host, or None; none of a site whose budget of the day is spent."""
-        sites = self.budgets.left(self.archive.conn)
+        if host in self._ahead:
+            return self._ahead.pop(host)
+        with self.archive.write() as conn:
+            return self._lease(conn, host)
+
+    def _lease(self, conn: sqlite3.Connection, host: str) -> Leased | None:
+        sites = self.budgets.left(conn)
         if not sites:
             return None
-        with self.archive.write() as conn:
-            row = conn.execute(
-                "UPDATE url SET state = 'leased', lease = ? WHERE id = (SELECT id FROM url"
-                " WHERE state = 'new' AND host = ? AND (not_before IS NULL OR not_before <= ?)"
-                # nothing else of a host while a sitemap of it is unread: it may say what need not be asked
-                " AND (kind = 'sitemap' OR NOT EXISTS (SELECT 1 FROM url s WHERE s.host = url.host"
-                "  AND s.site = url.site AND s.kind = 'sitemap' AND s.state IN ('new', 'leased')))"
-                f" AND site IN ({_marks(sites)}) ORDER BY priority DESC, place, id LIMIT 1)"
-                " RETURNING id, url, site, host, kind, document_url, part, depth, hops, attempts,"
-                " etag, last_modified, follow_rules, body_hash",
-                (self.crawl, host, utc_now(), *sites),
-            ).fetchone()
+        row = conn.execute(
+            "UPDATE url SET state = 'leased', lease = ? WHERE id = (SELECT id FROM url"
+            " WHERE state = 'new' AND host = ? AND (not_before IS NULL OR not_before <= ?)"
+            # nothing else of a host while a sitemap of it is unread: it may say what need not be asked
+            " AND (kind = 'sitemap' OR NOT EXISTS (SELECT 1 FROM url s WHERE s.host = url.host"
+            "  AND s.site = url.site AND s.kind = 'sitemap' AND s.state IN ('new', 'leased')))"
+            f" AND site IN ({_marks(sites)}) ORDER BY priority DESC, place, id LIMIT 1)"
+            " RETURNING id, url, site, host, kind, document_url, part, depth, hops, attempts,"
+            " etag, last_modified, follow_rules, body_hash",
+            (self.crawl, host, utc_now(), *sites),
+        ).fetchone()
         if row is None:
             return None
         leased = Leased(*row[:12])
@@ -215,6 +221,9 @@ class Frontier:
                 self._doubt_sitemap(conn, leased, before)
             if outcome == "new" and self.discovery.compare(conn, leased, page):
                 self.rescoped.add(leased.site)
+            following = self._lease(conn, leased.host)  # a transaction of its own would cost as much again
+        if following is not None:
+            self._ahead[leased.host] = following
         return outcome
 
     def take_links(self, conn: sqlite3.Connection, leased: Leased, links: Sequence[Discovered]) -> None:

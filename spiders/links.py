@@ -33,10 +33,6 @@ _FOLLOWED = {
     "attachment": (),
 }
 _HTML_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
-_TEXT = etree.XPath(
-    "//body//text()[not(parent::a or parent::script or parent::style or parent::noscript)]",
-    smart_strings=False,
-)
 _METAS = etree.XPath("//meta[@name and @content]")
 _ANCHORS = etree.XPath("//a[@href]")
 _NO_WORDS = re.compile(r"[\W_]+")
@@ -59,12 +55,13 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
         base = get_base_url(page)
         root = page.selector.root
         links = [*_part_links(leased, scope, page, base), *_pattern_links(leased, scope, root, base, traps)]
+        metas = tuple((meta.get("name").strip().lower(), meta.get("content")) for meta in _METAS(root))
         words = _words(leased, root)
         # letters beyond ASCII are Han here, and counting them so is fifty times as fast
         han = len(words) - len(words.encode("ascii", "ignore"))
         return PageRead(
             links=tuple(_unique(link for link in links if link.url != leased.url)),
-            metas=tuple((meta.get("name").strip().lower(), meta.get("content")) for meta in _METAS(root)),
+            metas=metas,
             words_hash=blake2b(words.encode("utf-8", "replace"), digest_size=16).hexdigest()
             if words
             else None,
@@ -78,10 +75,17 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
 
 
 def _words(leased: Leased, root: Any) -> str:
-    """The text outside links; of lists only a start page's, which soft 404s like to show."""
+    """The text outside links; of lists only a start page's, which soft 404s like to show.
+
+    Takes the links out of the tree: nothing else can be read from it after this.
+    """
     if leased.kind == "list" and leased.depth:
         return ""
-    return _NO_WORDS.sub("", "".join(_TEXT(root)))
+    body = root.find("body")
+    if body is None:
+        return ""
+    etree.strip_elements(body, "a", "script", "style", "noscript", with_tail=False)
+    return _NO_WORDS.sub("", etree.tostring(body, encoding="unicode", method="text", with_tail=False))
 
 
 def is_html(body: bytes, content_type: str | None) -> bool:

@@ -6,32 +6,41 @@ seconds, so that they compare as text.
 
 from __future__ import annotations
 
-from sqlite_utils import Database, Migrations
+import sqlite3
 
 # Written into the file's header, so that a foreign database is told apart at once ("FWar").
 APPLICATION_ID = 0x46576172
-
-migrations = Migrations("archive")
-
-
-@migrations()
-def m001_first(db: Database) -> None:
-    _run(db, _FIRST)
-    db.conn.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+_SET = "archive"
+_LOG = "_sqlite_migrations"  # where sqlite-utils keeps what was applied
 
 
-@migrations()
-def m002_refresh_policy(db: Database) -> None:
-    _run(db, _REFRESH)
+def pending(conn: sqlite3.Connection) -> bool:
+    """Whether the archive lacks a migration."""
+    if conn.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_LOG,)).fetchone() is None:
+        return True
+    applied = conn.execute(f"SELECT name FROM {_LOG} WHERE migration_set = ?", (_SET,))
+    return not _MIGRATIONS.keys() <= {name for (name,) in applied}
 
 
-def _run(db: Database, script: str) -> None:
-    for statement in script.split(";\n"):
-        if statement.strip():
-            db.conn.execute(statement)
+def migrate(conn: sqlite3.Connection) -> None:
+    """Apply the migrations that are missing, each in a transaction."""
+    # takes longer to import than most commands take for all they do, and is needed once per archive
+    from sqlite_utils import Database, Migrations
+
+    migrations = Migrations(_SET)
+    for name, script in _MIGRATIONS.items():
+
+        @migrations(name=name)
+        def apply(db: Database, script: str = script) -> None:
+            for statement in script.split(";\n"):
+                if statement.strip():
+                    db.conn.execute(statement)
+
+    migrations.apply(Database(conn, recursive_triggers=False))
 
 
-_FIRST = """
+_FIRST = f"""
+PRAGMA application_id = {APPLICATION_ID};
 -- one row per run; finished_at stays empty until its queue was read to the end, so a killed run is resumed
 CREATE TABLE crawl (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -197,3 +206,5 @@ CREATE TABLE budget (
   PRIMARY KEY (site, day)
 ) WITHOUT ROWID;
 """
+
+_MIGRATIONS = {"m001_first": _FIRST, "m002_refresh_policy": _REFRESH}

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.items import Discovered
 from fanwen.spiders.site import Site
-from fanwen.spiders.urls import canonical_url, join
+from fanwen.spiders.urls import canonical_url, is_plain_path, join
 
 MAX_URL = 2000
 REPEATS, TOO_LONG = "repeating path", "endless URL"
@@ -49,6 +49,11 @@ class Scope:
 
     def url(self, link: str, base: str = "") -> tuple[str | None, str | None]:
         """(canonical URL within the site or None, the kind of trap it is or None)."""
+        url, trap = self._within(link, base)
+        return (url, None) if trap is None else (None, trap)
+
+    def _within(self, link: str, base: str) -> tuple[str | None, str | None]:
+        """The same, with the URL of a trap too."""
         if link.startswith("/") and not link.startswith("//"):
             base = origin(base) + "/" if base else base  # the same on every page, so found in the cache
         known = _resolved(base, link)
@@ -58,8 +63,6 @@ class Scope:
         home = self.home(host)
         if home is None:
             return None, None
-        if trap is not None:
-            return None, trap
         if home != host or not url.startswith(self.scheme + ":"):
             url = self._at(home, url)
         if self.sessions and "?" in url:
@@ -67,7 +70,7 @@ class Scope:
         path = target(url)
         if any(pattern.search(path) for pattern in _compiled(self.site.follow.ignore)):
             return None, None
-        return url, None
+        return url, trap
 
     def home(self, host: str) -> str | None:
         """The host that stands for ``host`` in this site, None where it does not belong to it."""
@@ -90,18 +93,24 @@ class Scope:
         return tuple(kind for kind in kinds if self._patterns[kind])
 
     def classified(self, url: str, kinds: Iterable[str]) -> str | None:
-        """The first of ``kinds`` whose patterns the URL matches."""
-        path = target(url)
+        """The first of ``kinds`` whose patterns the URL, or its path and query, matches."""
+        path = url if url.startswith("/") else target(url)
         for kind in kinds:
-            if any(pattern.search(path) for pattern in self._patterns[kind]):
-                return kind
+            for pattern in self._patterns[kind]:
+                if pattern.search(path):
+                    return kind
         return None
 
     def discovered(self, link: str, base: str, kinds: Iterable[str]) -> tuple[Discovered | None, str | None]:
         """A link as the patterns see it, and the trap it is, if it is one."""
-        url, trap = self.url(link, base)
+        # most links of a page are not named by any pattern, and a plain path shows that by itself
+        if is_plain_path(link) and self.classified(link, kinds) is None:
+            return None, None
+        url, trap = self._within(link, base)
         kind = None if url is None else self.classified(url, kinds)
-        return (None, trap) if url is None or kind is None else (Discovered(url, kind), None)
+        if url is None or kind is None:
+            return None, None
+        return (Discovered(url, kind), None) if trap is None else (None, trap)
 
 
 def target(url: str) -> str:

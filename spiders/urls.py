@@ -57,6 +57,11 @@ def join(base: str, url: str) -> str:
     return urljoin(base, url)
 
 
+def is_plain_path(link: str) -> bool:
+    """Whether a link is a path from the root that no rule of :func:`canonical_url` would respell."""
+    return _PLAIN_PATH.fullmatch(link) is not None and not _is_default_document(link.rpartition("/")[2])
+
+
 @lru_cache(maxsize=1024)
 def canonical_host(host: str) -> str:
     """A host name in lower-case ASCII, an IPv6 address in brackets. Raises ValueError for none."""
