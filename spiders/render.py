@@ -37,7 +37,6 @@ _STEP = 0.05
 _MOST_REFUSED = 200  # requests of one page
 # what is said of the bytes that came, and not of the rendered page
 _OF_BYTES = ("Content-Length", "Content-Encoding", "Content-MD5", "Digest", "ETag", "Last-Modified")
-# run in a world of its own, where no script of the page has changed what the words mean
 _SERIALISE = "(t => t.length > %d ? null : t)(document.documentElement.outerHTML)"
 # The second wall: should a request get past the routes, no name resolves, the proxy of all is
 # not there, and nothing may go round it.
@@ -167,29 +166,40 @@ class RenderMiddleware:
         await context.route_web_socket("**", lambda socket: socket.close())
         page = await context.new_page()
         page.on("domcontentloaded", lambda _: ready.set())
-        session = await context.new_cdp_session(page)
         await page.goto(response.url, wait_until="commit")
-        spent = quiet = 0.0
-        until = monotonic() + _MOST
-        while not (ready.is_set() and quiet >= _QUIET) and asked.refused < _MOST_REFUSED:
-            if spent >= _SCRIPTS or monotonic() >= until:
-                break
+        session = await context.new_cdp_session(page)
+        try:
+            world = await _world(session)
+            whole = await self._settled(session, world, asked, ready)
             if asked.failure is not None:
                 return "", False
-            if not self.crawler.crawling:
-                raise StoppedError
-            await asyncio.sleep(_STEP)
-            spent, quiet = (spent, 0.0) if asked.under_way else (spent + _STEP, quiet + _STEP)
-        limit = self.crawler.settings.getint("DOWNLOAD_MAXSIZE")
-        try:
-            text = await asyncio.wait_for(_serialised(session, limit), _SCRIPTS / 2)
+            limit = self.crawler.settings.getint("DOWNLOAD_MAXSIZE")
+            await _sent(session, "Emulation.setScriptExecutionDisabled", value=True)
+            text = await _evaluated(session, world, _SERIALISE % limit)
         except TimeoutError:
             raise RenderError("its scripts do not end, or fill it without end") from None
+        finally:
+            if origin(page.url) != origin(response.url):
+                raise RenderError("its scripts left the page")
         if text is None or len(text.encode("utf-8", "replace")) > limit:
             raise RenderError(f"too large: more than {limit} bytes when rendered")
-        if origin(page.url) != origin(response.url):
-            raise RenderError("its scripts left the page")
-        return text, ready.is_set() and quiet >= _QUIET
+        return text, whole
+
+    async def _settled(self, session: Any, world: int, asked: PageRequests, ready: asyncio.Event) -> bool:
+        """Wait until the page asks for nothing more; False where a limit came first."""
+        spent = quiet = 0.0
+        until = monotonic() + _MOST
+        while spent < _SCRIPTS and monotonic() < until and asked.refused < _MOST_REFUSED:
+            if asked.failure is not None:
+                return False
+            if ready.is_set() and quiet >= _QUIET:
+                return True
+            if not self.crawler.crawling:
+                raise StoppedError
+            # by the page's own clock, so that a machine under load takes no text away
+            await _evaluated(session, world, f"new Promise(done => setTimeout(done, {1000 * _STEP}))")
+            spent, quiet = (spent, 0.0) if asked.under_way else (spent + _STEP, quiet + _STEP)
+        return False
 
     async def _open(self, site: str) -> Any:
         """The browser; a new one where there is none yet, or where it broke down."""
@@ -232,7 +242,11 @@ async def _serve(route: Any, asked: PageRequests) -> None:
         else:
             await route.abort("blockedbyclient")
         return
-    await _fulfil(route, response)
+    asked.under_way += 1  # until the page has it
+    try:
+        await _fulfil(route, response)
+    finally:
+        asked.under_way -= 1
 
 
 async def _fulfil(route: Any, response: Any) -> None:
@@ -247,15 +261,20 @@ async def _fulfil(route: Any, response: Any) -> None:
     )
 
 
-async def _serialised(session: Any, limit: int) -> str | None:
-    """The document as it stands, its scripts stopped; None where it is longer than ``limit`` characters."""
-    await session.send("Emulation.setScriptExecutionDisabled", {"value": True})
-    frame = (await session.send("Page.getFrameTree"))["frameTree"]["frame"]["id"]
-    world = await session.send("Page.createIsolatedWorld", {"frameId": frame})
-    expression = {"expression": _SERIALISE % limit, "contextId": world["executionContextId"]}
-    found = await session.send("Runtime.evaluate", {**expression, "returnByValue": True})
-    text: str | None = found["result"].get("value")
-    return text
+async def _world(session: Any) -> int:
+    """A world of our own in the page, where no script of it has changed what the words mean."""
+    frame = (await _sent(session, "Page.getFrameTree"))["frameTree"]["frame"]["id"]
+    return int((await _sent(session, "Page.createIsolatedWorld", frameId=frame))["executionContextId"])
+
+
+async def _evaluated(session: Any, world: int, expression: str) -> Any:
+    sent = {"expression": expression, "contextId": world, "awaitPromise": True, "returnByValue": True}
+    return (await _sent(session, "Runtime.evaluate", **sent))["result"].get("value")
+
+
+async def _sent(session: Any, method: str, **parameters: Any) -> Any:
+    """Raises TimeoutError where the scripts of the page let nothing else run."""
+    return await asyncio.wait_for(session.send(method, parameters), _SCRIPTS)
 
 
 def _marked(response: Any, asked: PageRequests, text: str, browser: str, *, whole: bool) -> Response:
