@@ -145,7 +145,8 @@ def crawl(options: CrawlOptions) -> CrawlReport:
 def sites_to_crawl(options: CrawlOptions) -> dict[str, Site]:
     """The sites that this call crawls: paused and retired ones left out, and those of other shards.
 
-    Raises UsageError when that leaves none, or when sites of the public web would be read without a contact.
+    Raises UsageError when that leaves none, when sites of the public web would be read without a contact, or
+    when a site is to be rendered and there is nothing to render it with.
     """
     sites = {name: site for name, site in options.sites.items() if site.status not in _SKIPPED}
     if not sites:
@@ -161,6 +162,10 @@ def sites_to_crawl(options: CrawlOptions) -> dict[str, Site]:
         if not 1 <= share <= shares:
             raise UsageError(f"The shard {share}/{shares} does not exist; give i/n with 1 ≤ i ≤ n.")
         sites = {name: site for name, site in sites.items() if shard_of(name, shares) == share}
+    if rendered := [name for name, site in sites.items() if site.render]:
+        from fanwen.spiders.render import find_browser  # imports Scrapy, which is slow
+
+        find_browser(rendered[0])
     return sites
 
 
@@ -203,12 +208,18 @@ def _settings(options: CrawlOptions, sites: Mapping[str, Site]) -> dict[str, obj
     hosts = {host for site in sites.values() for host in (site.host, *site.hosts)}
     # through a proxy all hosts share the connections that are kept open
     shared = {"CONCURRENT_REQUESTS_PER_DOMAIN": max(1, len(hosts))} if options.proxy else {}
-    return chosen | shared | {
-        "USER_AGENT": f"fanwen/{__version__} (research corpus of Chinese sample essays{contact})",
-        "FANWEN_PROXY": options.proxy,
-        # the scheduler keeps the delay
-        "DOWNLOAD_SLOTS": {host: {"concurrency": 1, "delay": 0.0, "jitter": 0.0} for host in hosts},
-    }
+    render = {"fanwen.spiders.render.RenderMiddleware": 100} if any(s.render for s in sites.values()) else {}
+    return (
+        chosen
+        | shared
+        | {
+            "DOWNLOADER_MIDDLEWARES": {**defaults.DOWNLOADER_MIDDLEWARES, **render},
+            "USER_AGENT": f"fanwen/{__version__} (research corpus of Chinese sample essays{contact})",
+            "FANWEN_PROXY": options.proxy,
+            # the scheduler keeps the delay
+            "DOWNLOAD_SLOTS": {host: {"concurrency": 1, "delay": 0.0, "jitter": 0.0} for host in hosts},
+        }
+    )
 
 
 def _site_report(run: Run, count: SiteCount) -> SiteReport:

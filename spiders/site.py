@@ -156,6 +156,7 @@ class Site(Model):
     ``host`` and ``hosts`` are the scope: links that leave them are not followed. The spellings of
     ``host`` with and without www. or m. are one host, and every URL of it gets the scheme of ``start``.
     ``family`` names the file of shared defaults; where there is none of that name it is only a label.
+    ``render``: its pages are what a browser makes of them (:mod:`fanwen.spiders.render`).
     """
 
     name: str = Field(pattern=NAME)
@@ -167,6 +168,7 @@ class Site(Model):
     hosts: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     sitemaps: tuple[str, ...] = ()
+    render: bool = False
     follow: Follow = Follow()
     parts: Parts = Parts()
     extract: Extract = Extract()

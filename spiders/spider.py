@@ -33,7 +33,7 @@ from fanwen.spiders.robots import (
     read_robots,
     read_tdmrep,
 )
-from fanwen.spiders.run import Run
+from fanwen.spiders.run import Run, StoppedError
 from fanwen.spiders.scope import invented, origin
 from fanwen.spiders.takedown import TAKEN_DOWN
 
@@ -88,6 +88,9 @@ class FanwenSpider(Spider):
             host: Host = failure.request.meta["host"]
             leased: Leased = failure.request.meta["leased"]
             host.answered()
+            if failure.check(StoppedError):
+                self.run.frontier.give_back(leased)
+                return
             fetch = Fetch(leased.url, utc_now(), 0, (), None, error=_reason(failure))
             if failure.check(IgnoreRequest, DownloadCancelledError, RefusedBodyError):
                 self._record(leased, fetch)  # the next try would end the same way

@@ -165,6 +165,7 @@ class Crawler:
         self.sites = folder / "sites"
         self.sites.mkdir()
         self.proxy = proxy
+        self.env: dict[str, str] = {}
 
     def site(self, host: str, extra: str = "", start: str = "/", **polite: float) -> None:
         rows = "".join(f"{key} = {value}\n" for key, value in ({"delay": 0} | polite).items())
@@ -184,7 +185,12 @@ class Crawler:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "http_proxy": "http://127.0.0.1:9/"},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": str(ROOT),
+                "http_proxy": "http://127.0.0.1:9/",
+                **self.env,
+            },
         )
 
     def run(self, **options: Any) -> dict[str, Any]:
