@@ -95,13 +95,14 @@ class Parts(Model):
 
 
 class Extract(Model):
-    """CSS selectors, tried in order; ``@trafilatura`` is the generic extraction.
+    """CSS selectors, tried in order; where none gives a text, the generic extraction takes it.
 
-    ``lines`` are whole lines of the text, to be removed wherever they stand.
+    ``@trafilatura`` in their place asks that library first. ``lines`` are whole lines of the text,
+    to be removed wherever they stand.
     """
 
     title: tuple[Selector, ...] = ()
-    content: tuple[Selector, ...] = ("@trafilatura",)
+    content: tuple[Selector, ...] = ()
     remove: tuple[Selector, ...] = ()
     encoding: str | None = None
     lines: tuple[str, ...] = ()

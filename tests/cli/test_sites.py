@@ -87,7 +87,7 @@ def test_a_site_from_saved_pages(fanwen: Run, saved: Callable[[str], Path], tmp_
     assert (written["host"], written["start"]) == (ours["host"], ours["start"])
     assert written["follow"]["details"] == ours["follow"]["details"]
     assert written["extract"]["title"] == ours["extract"]["title"]
-    assert written["extract"]["content"] == [*ours["extract"]["content"], "@trafilatura"]
+    assert written["extract"]["content"] == ours["extract"]["content"]
     assert fanwen("sites", "check", "zongjie.example").code == 0
     assert re.search(r"^  zongjie\.example +candidate ", fanwen("sites", "list").out, re.M)
     # it is a candidate: nothing crawls it
@@ -159,7 +159,7 @@ def test_a_site_from_pages_fetched_as_a_crawl_fetches(
     assert "robots" in "".join(made["failed"])
     written = tomllib.loads(Path(made["file"]).read_text(encoding="utf-8"))
     assert written["follow"]["details"] == [r"^/notice/\d+\.html$"]
-    assert written["extract"]["content"] == [".zoom", "@trafilatura"]
+    assert written["extract"]["content"] == [".zoom"]
     assert not (tmp_path / "home" / "archive.db").exists()
 
 

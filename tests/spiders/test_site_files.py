@@ -42,7 +42,7 @@ def test_a_family_gives_what_the_file_does_not_say(folder: Path) -> None:
     site = read_site(write(folder, 'family = "bulletin"\n'))
     assert (site.follow.lists, site.follow.details) == (("^/$", "^/l/"), ("^/d/",))
     assert (site.extract.title, site.polite.delay) == (("h1",), 9)
-    assert site.extract.content == ("@trafilatura",)  # neither says anything: the default
+    assert site.extract.content == ()  # neither says anything: the default
 
 
 def test_the_files_own_keys_win_one_by_one_and_a_list_replaces(folder: Path) -> None:
