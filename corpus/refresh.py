@@ -14,7 +14,6 @@ from pathlib import Path
 
 import fanwen
 from fanwen.cleaners.pipeline import RULESET
-from fanwen.cleaners.types import ExtractHints
 from fanwen.corpus import release as release_module
 from fanwen.corpus.build import BuildReport, build
 from fanwen.corpus.health import Gate, gates
@@ -142,7 +141,7 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     report = build(
         home.archive,
         home.corpus,
-        hints={name: site_hints(site) for name, site in sites.items()},
+        sites=sites,
         site_status={name: site.status for name, site in sites.items()},
         site_decision={name: site.rights.decision for name, site in sites.items()},
         mask=home.config().mask,
@@ -166,12 +165,6 @@ def _publish(
             home.corpus, home.releases, mask=home.config().mask, takedown=home.takedown()
         )
     return RefreshReport(crawled, built, checked, made)
-
-
-def site_hints(site: Site) -> ExtractHints:
-    """What the cleaners are told about the pages of a site."""
-    extract = site.extract
-    return ExtractHints(extract.title, extract.content, extract.remove, extract.encoding, extract.lines)
 
 
 def _keep(home: Home, report: RefreshReport, sites: Mapping[str, Site]) -> None:

@@ -90,7 +90,16 @@ class Scope:
         return tuple(kind for kind in kinds if self._patterns[kind])
 
     def classified(self, url: str, kinds: Iterable[str]) -> str | None:
-        """The first of ``kinds`` whose patterns the URL matches."""
+        """The first of ``kinds`` whose patterns the URL matches; articles of former days are details too."""
+        kinds = tuple(kinds)
+        kind = self._classified(url, kinds)
+        if kind in (None, "list") and "detail" in kinds:
+            old = tuple(pattern for one in self.site.old for pattern in one.details)
+            if any(pattern.search(target(url)) for pattern in _compiled(old)):
+                return "detail"
+        return kind
+
+    def _classified(self, url: str, kinds: Iterable[str]) -> str | None:
         path = target(url)
         for kind in kinds:
             if any(pattern.search(path) for pattern in self._patterns[kind]):
@@ -100,7 +109,7 @@ class Scope:
     def discovered(self, link: str, base: str, kinds: Iterable[str]) -> tuple[Discovered | None, str | None]:
         """A link as the patterns see it, and the trap it is, if it is one."""
         url, trap = self.url(link, base)
-        kind = None if url is None else self.classified(url, kinds)
+        kind = None if url is None else self._classified(url, kinds)
         return (None, trap) if url is None or kind is None else (Discovered(url, kind), None)
 
 
