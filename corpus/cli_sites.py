@@ -26,7 +26,8 @@ from fanwen.spiders.sample import (
     read_saved,
     sitemaps_of,
 )
-from fanwen.spiders.scaffold import Given, Proposal, scaffold
+from fanwen.spiders.scaffold import Given, scaffold
+from fanwen.spiders.scaffold_links import Proposal
 from fanwen.spiders.site import NAME, Site, builtin_site_folder, families, read_site
 from fanwen.spiders.site_check import doubts, slow_patterns
 from fanwen.spiders.urls import canonical_url

@@ -207,6 +207,19 @@ def test_a_list_with_summaries_is_a_list_and_talk_is_no_article() -> None:
     assert {sure(made, key) for key in ("follow.details", "extract.title", "extract.content")} == {"yes"}
 
 
+def test_a_title_without_a_name_is_at_most_likely() -> None:
+    pages = [
+        Given(
+            f"http://t.example/a/{n}.htm",
+            f"<title>{TEXTS[n][0]}-老站</title><td><b>{TEXTS[n][0]}</b></td>{paragraphs(n)}",
+        )
+        for n in range(3)
+    ]
+    made = scaffold(pages)
+    assert (made.site.extract.title, sure(made, "extract.title")) == (("b",), "likely")
+    assert (made.site.extract.content, sure(made, "extract.content")) == ((), "no")
+
+
 def test_a_pattern_is_as_sure_as_what_it_says_of_other_pages() -> None:
     odd = blog_page(3, "/essay/77.html")
     made = scaffold([*map(blog_page, range(3)), odd])
