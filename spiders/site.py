@@ -141,7 +141,7 @@ class Rights(Model):
     """The review of a site's terms by a person."""
 
     terms_url: str | None = None
-    reviewed_on: str | None = None
+    reviewed_on: date | None = None
     decision: Literal["unreviewed", "allowed", "licensed", "official_document", "refused"] = "unreviewed"
     reason: str = ""
 
@@ -199,6 +199,14 @@ class Site(Model):
             parts = urlsplit(url)
             if parts.scheme not in ("http", "https") or parts.netloc not in (self.host, *self.hosts):
                 raise ValueError(f"{url} is not an http(s) URL of {self.host} or of one of 'hosts'")
+        return self
+
+    @model_validator(mode="after")
+    def _not_against_the_review(self) -> Self:
+        if self.rights.decision == "refused" and self.status in ("active", "probation"):
+            raise ValueError(
+                f"status is '{self.status}', but [rights] says 'refused'; set it to paused or retired"
+            )
         return self
 
     def at(self, day: str) -> Site:

@@ -90,6 +90,7 @@ def doubts(site: Site, folder_families: Sequence[str] | None = None) -> list[str
         *_family_doubts(site, known),
         *_start_doubts(site),
         *_pattern_doubts(site),
+        *_rights_doubts(site),
         *(f"in [[old]], {day} has not come yet: these rules hold for pages fetched now" for day in yet),
     ]
 
@@ -99,6 +100,13 @@ def slow_patterns(sites: Iterable[Site]) -> Mapping[str, tuple[str, ...]]:
     patterns = {site.name: (*_every_pattern(site),) for site in sites}
     bad = set(slow(pattern for one in patterns.values() for pattern in one))
     return {name: tuple(p for p in one if p in bad) for name, one in patterns.items() if bad & {*one}}
+
+
+def _rights_doubts(site: Site) -> Iterator[str]:
+    if site.status == "active" and site.rights.decision == "unreviewed":
+        yield "it is active, and nobody has written down a decision in [rights]"
+    if site.rights.decision != "unreviewed" and site.rights.reviewed_on is None:
+        yield f"[rights] says '{site.rights.decision}' without 'reviewed_on'"
 
 
 def _family_doubts(site: Site, known: Sequence[str]) -> Iterator[str]:

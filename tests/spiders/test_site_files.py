@@ -196,3 +196,21 @@ extract.content = [".old"]
     assert scope.discovered("/d/1", "http://bu.example/", ("detail",))[0] is not None
     with pytest.raises(UsageError, match=r"old\.0\.valid_until"):
         read_site(write(folder, '[[old]]\nextract.content = [".x"]\n'))
+
+
+def test_a_review_of_rights_and_a_status_that_fit(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"status is 'active', but \[rights\] says 'refused'"):
+        read_site(write(folder, 'status = "active"\n[rights]\ndecision = "refused"\n'))
+    with pytest.raises(UsageError, match=r"rights\.reviewed_on"):
+        read_site(write(folder, '[rights]\nreviewed_on = "soon"\n'))
+    told = {
+        text: [doubt for doubt in doubts(read_site(write(folder, text))) if "rights" in doubt]
+        for text in (
+            'status = "active"\n',
+            'status = "probation"\n',
+            'status = "active"\n[rights]\ndecision = "allowed"\n',
+            'status = "active"\n[rights]\ndecision = "allowed"\nreviewed_on = 2026-01-05\n',
+            'status = "retired"\n[rights]\ndecision = "refused"\nreviewed_on = "2026-01-05"\n',
+        )
+    }
+    assert [len(found) for found in told.values()] == [1, 0, 1, 0, 0], told
