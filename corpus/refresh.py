@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fanwen.cleaners.types import ExtractHints
 from fanwen.corpus import release as release_module
 from fanwen.corpus.build import BuildReport, build
 from fanwen.corpus.health import gates
@@ -129,7 +128,7 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     report = build(
         home.archive,
         home.corpus,
-        hints={name: site_hints(site) for name, site in sites.items()},
+        sites=sites,
         site_status={name: site.status for name, site in sites.items()},
         site_decision={name: site.rights.decision for name, site in sites.items()},
         mask=home.config().mask,
@@ -153,7 +152,3 @@ def _publish(
         )
 
 
-def site_hints(site: Site) -> ExtractHints:
-    """What the cleaners are told about the pages of a site."""
-    extract = site.extract
-    return ExtractHints(extract.title, extract.content, extract.remove, extract.encoding, extract.lines)

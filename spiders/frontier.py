@@ -28,6 +28,7 @@ from fanwen.spiders.budget import Budgets
 from fanwen.spiders.discovery import HELD_PRIORITY, LIES, LIST_DAYS, Discovery, Place
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.items import Discovered, Fetch, Leased, PageRead
+from fanwen.spiders.reader import reader_of
 from fanwen.spiders.robots import SITE_WIDE, TDMREP_PATH
 from fanwen.spiders.scope import Scope
 from fanwen.spiders.site import Site
@@ -554,6 +555,8 @@ def _before(conn: sqlite3.Connection, leased: Leased) -> Before:
 def _follow_rules(site: Site) -> str:
     """What decides which links are followed: while it is the same, an unchanged page is not read again."""
     rules = [site.host, site.hosts, site.follow.model_dump(), site.parts.model_dump()]
+    if site.spider is not None:
+        rules += [site.spider, reader_of(site.spider).version]
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -21,6 +21,7 @@ from fanwen.spiders.archive import as_utc
 from fanwen.spiders.decompress import RefusedBodyError, inflate
 from fanwen.spiders.discovery import PART_STEP
 from fanwen.spiders.items import Discovered, Leased, PageRead
+from fanwen.spiders.reader import RawPage, read
 from fanwen.spiders.scope import Scope
 
 _MAX_SITEMAP = 50 * 1024 * 1024
@@ -51,13 +52,15 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
         traps: list[tuple[str, str]] = []
         if leased.kind == "sitemap":
             return PageRead(tuple(_unique(_sitemap_links(scope, body, traps))), traps=tuple(traps))
+        own = tuple(_own_links(leased, scope, url, body, content_type, traps)) if scope.site.spider else ()
         if not is_html(body, content_type):
-            return PageRead()
+            return PageRead(own, traps=tuple(traps))
         headers = {"Content-Type": content_type} if content_type else {}
         page = HtmlResponse(url, body=tame(body), headers=headers)
         base = get_base_url(page)
         root = page.selector.root
-        links = [*_part_links(leased, scope, page, base), *_pattern_links(leased, scope, root, base, traps)]
+        parts = _part_links(leased, scope, page, base)
+        links = [*own, *parts, *_pattern_links(leased, scope, root, base, traps)]
         metas = tuple((meta.get("name").strip().lower(), meta.get("content")) for meta in _METAS(root))
         words = _words(leased, root)
         # letters beyond ASCII are Han here, and counting them so is fifty times as fast
@@ -113,6 +116,29 @@ def _pattern_links(
             yield Discovered(link.url, link.kind, page=pages[href]) if paged else link
         elif trap is not None:
             traps.append((trap, href[:500]))
+
+
+def _own_links(
+    leased: Leased,
+    scope: Scope,
+    url: str,
+    body: bytes,
+    content_type: str | None,
+    traps: list[tuple[str, str]],
+) -> Iterator[Discovered]:
+    """What the site's own reader says that the page links; judged like any other link."""
+    reading = read(str(scope.site.spider), RawPage(url, leased.kind, body, content_type))
+    kinds = scope.followed(_FOLLOWED[leased.kind])
+    for href in dict.fromkeys(reading.links):
+        link, trap = scope.discovered(href, url, kinds)
+        if link is not None:
+            yield link
+        elif trap is not None:
+            traps.append((trap, href[:500]))
+    if leased.kind == "detail":
+        parts = (scope.url(part, url)[0] for part in reading.parts[: scope.site.parts.max_parts])
+        for place, part in enumerate(filter(None, parts), start=1):
+            yield Discovered(part, "part", leased.document_url, place)
 
 
 def _further_pages(root: Any) -> dict[str, int]:
