@@ -361,15 +361,15 @@ def _header(response: Any, name: str) -> str | None:
 
 def _location(response: Any) -> str:
     """Where a redirect leads; what cannot be joined to a URL is left as it is, for the guard to refuse."""
-    raw = response.headers.get("Location") or b""
+    raw: bytes = response.headers.get("Location") or b""
     try:
-        location = raw.decode("utf-8")
+        location: str = raw.decode("utf-8")
     except UnicodeDecodeError:
         location = quote(raw, safe=string.punctuation)  # in the site's charset, as its pages link to it
     try:
         return urljoin(response.url, location)
     except ValueError:
-        return str(location)
+        return location
 
 
 def _reason(failure: Any) -> str:
