@@ -363,11 +363,12 @@ def _location(response: Any) -> str:
     """Where a redirect leads; what cannot be joined to a URL is left as it is, for the guard to refuse."""
     raw: bytes = response.headers.get("Location") or b""
     try:
-        location: str = raw.decode("utf-8")
+        location = raw.decode("utf-8")
     except UnicodeDecodeError:
         location = quote(raw, safe=string.punctuation)  # in the site's charset, as its pages link to it
+    base: str = response.url
     try:
-        return urljoin(response.url, location)
+        return urljoin(base, location)
     except ValueError:
         return location
 
