@@ -150,5 +150,3 @@ def _publish(
         report.release = release_module.create(
             home.corpus, home.releases, mask=home.config().mask, takedown=home.takedown()
         )
-
-
