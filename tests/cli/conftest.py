@@ -58,8 +58,10 @@ def command() -> Run:
         kept = {k: v for k, v in os.environ.items() if k not in ("FANWEN_HOME", "FANWEN_DEBUG")}
         variables = {**kept, "FANWEN_HOME": str(home), **environment}
         words = [str(argument) for argument in arguments]
-        crawls = words[0] in _CRAWLING or any(word.startswith("http") for word in words)
-        return (_as_process if process or crawls else _in_process)(words, cwd, variables)
+        apart = process or words[0] in _CRAWLING or any(word.startswith("http") for word in words)
+        # what Python reads when it starts
+        apart = apart or "PYTHONPATH" in environment
+        return (_as_process if apart else _in_process)(words, cwd, variables)
 
     return run
 
