@@ -487,26 +487,38 @@ def _word(name: str) -> re.Pattern[str]:
 def _titles(tree: Any, hints: ExtractHints) -> tuple[str, ...]:
     """What the page calls itself: the site's selector, then h1, og:title, title."""
     found: list[str] = []
+    heads = [one for one in tree.iter("title") if one.getparent() is not None]
+    heads = [one for one in heads if one.getparent().tag in ("head", "html", "body")][:1]
+    head = "".join("".join(one.itertext()) for one in heads)
     for selector in hints.title:
         for element in _select(tree, selector)[:1]:
-            found.append("".join(element.itertext()))
+            found.append(_heading(element, head))
     ones = list(tree.iter("h1"))
     late: list[str] = []
     if len(ones) == 1:
         # a heading that is nothing but a link leads to the site's own page, whose name it is
         linked = sum(len("".join(a.itertext()).strip()) for a in ones[0].iter("a"))
-        heading = "".join(ones[0].itertext())
+        heading = _heading(ones[0], head)
         (late if linked and linked >= len(heading.strip()) else found).append(heading)
     for meta in tree.iter("meta"):
         if (meta.get("property") or "").lower() == "og:title":
             found.append(meta.get("content") or "")
-    for element in tree.iter("title"):
-        if element.getparent() is not None and element.getparent().tag in ("head", "html", "body"):
-            found.append("".join(element.itertext()))
-            break
-    found += late
+    found += [head, *late]
     clean = (_SPACES.sub(" ", BAD_CHARS.sub("", t)).strip(_EDGE)[:300] for t in found)
     return tuple(dict.fromkeys(t for t in clean if t))
+
+
+def _heading(element: Any, head: str) -> str:
+    """A heading's text; its first line where ``<title>`` knows that one alone, and a byline stands below."""
+    whole, first = "".join(element.itertext()), element.text or ""
+    known = _SPACES.sub("", head)
+    if element.find("br") is None or _SPACES.sub("", whole) in known:
+        return whole
+    for one in element.iterchildren():
+        if one.tag == "br":
+            break
+        first += "".join(one.itertext()) + (one.tail or "")
+    return first if len(first.strip()) >= 4 and _SPACES.sub("", first) in known else whole
 
 
 @cache

@@ -17,6 +17,7 @@ from typing import Any
 from lxml import etree
 
 from fanwen.cleaners import chars, rules
+from fanwen.markup import tame
 
 HAN = re.compile(r"[㐀-䶿一-鿿]")
 BAD_CHARS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
@@ -73,7 +74,7 @@ def parse(text: str) -> Any | None:
         body = body.replace(noncharacter.encode(), b"")
     parser = etree.HTMLParser(encoding="utf-8", recover=True, remove_comments=True, remove_pis=True)
     try:
-        tree = etree.fromstring(body, parser=parser)
+        tree = etree.fromstring(tame(body), parser=parser)
     except (etree.LxmlError, ValueError, AssertionError):
         return None
     if parser.error_log.filter_types(etree.ErrorTypes.ERR_RESOURCE_LIMIT):

@@ -159,7 +159,9 @@ def kind_of(page: Page) -> str:
 
 
 def _read(page: Page, hints: ExtractHints) -> _Read:
-    kind = kind_of(page)
+    if page.problem is not None:
+        raise ExtractError(page.problem)
+    kind, hints = kind_of(page), page.hints or hints
     if kind == "pdf":
         return _Read(kind, "binary", 0, extract_pdf(page.body), page.truncated)
     if kind == "docx":
@@ -194,7 +196,8 @@ def _clean(pages: Sequence[Page], hints: ExtractHints, main_text: bool) -> Trace
         "\n".join([trace.text, *(line for r in reads for line in r.extracted.furniture)])
     )
     emphasised = _emphasised(trace, reads)
-    trace.apply(boilerplate.site_lines(trace.text, hints.lines))
+    lines = dict.fromkeys(line for page in pages for line in (page.hints or hints).lines)
+    trace.apply(boilerplate.site_lines(trace.text, tuple(lines)))
     for stage in (damage.invisible, damage.markup, damage.anticopy, damage.pinyin):
         trace.apply(stage(trace.text))
     found = script.convert(trace.text)

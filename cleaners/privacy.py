@@ -14,11 +14,9 @@ from functools import cache
 
 from fanwen.cleaners import chars, names, rules
 from fanwen.cleaners.placeholders import find as placeholders
-from fanwen.cleaners.types import Span
+from fanwen.cleaners.types import KINDS, Span
 
 __all__ = ["KINDS", "placeholders", "spans"]
-
-KINDS = ("phone", "id_card", "bank_card", "email", "qq", "wechat", "plate", "address", "person")
 
 _WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _WIDE = str.maketrans("０１２３４５６７８９－＠Ｑｑ＋Ｘ", "0123456789-@Qq+X")

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+# of personal data, see fanwen.cleaners.privacy
+KINDS = ("phone", "id_card", "bank_card", "email", "qq", "wechat", "plate", "address", "person")
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -18,6 +21,7 @@ class Page:
     without one. ``content_type`` is the header as served (its charset is a claim,
     not a fact). ``encoding`` forces a charset where a site file knows better.
     ``truncated`` says that the transfer was cut, so the text may be incomplete.
+    ``hints`` are this page's where they are not the document's; ``problem`` says why it cannot be read.
     """
 
     url: str
@@ -25,6 +29,8 @@ class Page:
     content_type: str | None = None
     encoding: str | None = None
     truncated: bool = False
+    hints: ExtractHints | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

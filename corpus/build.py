@@ -9,17 +9,18 @@ goes on where it stopped and ends in the same state. Nothing is ever fetched her
 from __future__ import annotations
 
 import os
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, fields, replace
 from itertools import chain, islice
 from pathlib import Path
 
-from fanwen.cleaners.types import Claim, Claims, Cleaned, ExtractHints, Page, Piece
+from fanwen.cleaners.types import Claim, Claims, Cleaned, Page, Piece
 from fanwen.corpus import dedup, masking, search, takedowns
 from fanwen.corpus.identity import digest, match, piece_id, text_hash
 from fanwen.corpus.masking import Published, Stored
+from fanwen.corpus.site_pages import pages_of, rules_of
 from fanwen.corpus.store import Store, open_store, to_json
 from fanwen.corpus.types import BuildReport
 from fanwen.corpus.versions import (
@@ -39,6 +40,7 @@ from fanwen.corpus.versions import (
 from fanwen.corpus.workers import worker_pool
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import ArchivedDocument
+from fanwen.spiders.site import Site
 from fanwen.spiders.takedown import TAKEN_DOWN, Takedown
 
 __all__ = ["BuildReport", "Progress", "build"]
@@ -58,7 +60,7 @@ STATE = "2"  # of what is kept of a document; another one has every document cle
 class SiteFacts:
     """What the site files say, by site name."""
 
-    hints: Mapping[str, ExtractHints]
+    sites: Mapping[str, Site]
     status: Mapping[str, str] | None
     decision: Mapping[str, str]
     mask: frozenset[str]
@@ -89,7 +91,7 @@ def build(
     archive_path: Path,
     corpus_path: Path,
     *,
-    hints: Mapping[str, ExtractHints] | None = None,
+    sites: Mapping[str, Site] | None = None,
     site_status: Mapping[str, str] | None = None,
     site_decision: Mapping[str, str] | None = None,
     mask: frozenset[str] = masking.KINDS,
@@ -104,9 +106,9 @@ def build(
     ``progress(step, done, total)`` is called after every commit; total is 0 where it is not known.
     Raises the errors of :func:`fanwen.corpus.store.open_store` and of the archive.
     """
-    facts = SiteFacts(hints or {}, site_status, site_decision or {}, mask, takedown)
+    facts = SiteFacts(sites or {}, site_status, site_decision or {}, mask, takedown)
     counts: Counter[str] = Counter()
-    rejects: Counter[str] = Counter()
+    rejects: defaultdict[str, Counter[str]] = defaultdict(Counter)
     with Archive(archive_path, readonly=True) as archive, open_store(corpus_path, create=True) as store:
         masking.prepare(store, mask)
         tasks = _changed(store, archive.documents(), facts, counts)
@@ -131,7 +133,10 @@ def build(
             pieces_added=counts["added"],
             pieces_modified=counts["modified"],
             pieces_removed=counts["removed"],
-            rejects=dict(sorted(rejects.items())),
+            rejects=dict(sorted(sum(rejects.values(), Counter()).items())),
+            rejects_by_site={
+                site: dict(sorted(found.items())) for site, found in sorted(rejects.items()) if found
+            },
             relations={
                 "exact": duplicates.exact_pieces,
                 "near": duplicates.near,
@@ -179,7 +184,7 @@ def _state_hash(document: ArchivedDocument, facts: SiteFacts, ruleset: str, take
         document.gone,
         ruleset,
         site,
-        to_json(asdict(facts.hints.get(site, ExtractHints()))),
+        rules_of(facts.sites.get(site), (part.fetched_at for part in document.parts)),
         facts.status_of(site),
         facts.decision.get(site),
         str(document.missing_parts),
@@ -228,25 +233,15 @@ def _result(task: _Task, future: Future[_Result] | None) -> tuple[_Task, _Result
     return task, None if future is None else future.result()
 
 
-def _arguments(
-    archive: Archive, task: _Task, facts: SiteFacts
-) -> tuple[list[Page], ExtractHints, frozenset[str]]:
-    hints = facts.hints.get(task.document.site, ExtractHints())
-    return pages_of(archive, task.document, hints), hints, facts.mask
+def _arguments(archive: Archive, task: _Task, facts: SiteFacts) -> tuple[list[Page], frozenset[str]]:
+    site = facts.sites.get(task.document.site)
+    return pages_of(archive, task.document, site), facts.mask
 
 
-def pages_of(archive: Archive, document: ArchivedDocument, hints: ExtractHints) -> list[Page]:
-    """The pages of an archived document as the cleaners take them. Raises DamagedError for a lost body."""
-    return [
-        Page(part.url, archive.body(part.body_hash), part.content_type, hints.encoding, part.truncated)
-        for part in document.parts
-    ]
-
-
-def _clean(pages: list[Page], hints: ExtractHints, mask: frozenset[str]) -> _Result:
+def _clean(pages: list[Page], mask: frozenset[str]) -> _Result:
     from fanwen.cleaners.pipeline import clean_document
 
-    cleaned = clean_document(pages, hints)
+    cleaned = clean_document(pages)
     stored = [Stored(piece.title, piece.text, piece.privacy) for piece in cleaned.pieces]
     return _Result(cleaned, tuple(masking.publish(stored, mask)))
 
@@ -254,7 +249,9 @@ def _clean(pages: list[Page], hints: ExtractHints, mask: frozenset[str]) -> _Res
 class _Writer:
     """Collects results and writes them in batches, each in one transaction."""
 
-    def __init__(self, store: Store, facts: SiteFacts, counts: Counter[str], rejects: Counter[str]) -> None:
+    def __init__(
+        self, store: Store, facts: SiteFacts, counts: Counter[str], rejects: defaultdict[str, Counter[str]]
+    ) -> None:
         self.store = store
         self.facts = facts
         self.counts = counts
@@ -291,7 +288,7 @@ class _Writer:
             self.counts["gone"] += 1
         else:
             self.counts["cleaned"] += 1
-            self.rejects.update(reject.reason for reject in cleaned.rejects)
+            self.rejects[document.site].update(reject.reason for reject in cleaned.rejects)
             extra = _rights_flags(document, self.facts)
             identified = _identified(store, number, document.url, cleaned.pieces)
             for (identity, piece), shown in zip(identified, result.published, strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,7 +10,7 @@ from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
 from fanwen.corpus.report import Progress, print_json, table
 from fanwen.errors import UsageError
-from fanwen.spiders.archive import Archive
+from fanwen.spiders.archive import Archive, as_utc
 from fanwen.spiders.warc_write import export_warc
 
 
@@ -58,14 +57,10 @@ def export(home: Home, as_json: bool, file: str, sites: tuple[str, ...], since: 
 
 def _moment(text: str) -> str:
     """A date or time as the archive writes times: UTC with seconds."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(
-            f"--since {text} is no date; write it like 2026-11-01 or 2026-11-01T08:00."
-        ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = as_utc(text)
+    if moment is None:
+        raise UsageError(f"--since {text} is no date; write it like 2026-11-01 or 2026-11-01T08:00.")
+    return moment
 
 
 COMMANDS = (archive,)

@@ -11,16 +11,14 @@ import click
 
 from fanwen.cleaners.learn import MIN_PAGES, propose, to_toml
 from fanwen.cleaners.pipeline import Traced, trace_document
-from fanwen.cleaners.types import ExtractHints
-from fanwen.corpus.build import pages_of
 from fanwen.corpus.explain import as_text, visible
 from fanwen.corpus.explain import explain as explain_document
 from fanwen.corpus.explain_html import as_html
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
-from fanwen.corpus.refresh import site_hints
 from fanwen.corpus.report import Progress, print_json, table
 from fanwen.corpus.rule_stats import rule_stats
+from fanwen.corpus.site_pages import pages_of
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import ArchivedDocument
@@ -116,9 +114,7 @@ def _traced(
 ) -> Iterator[Traced]:
     sites = home.sites()
     for done, document in enumerate(documents, 1):
-        site = sites.get(document.site)
-        hints = site_hints(site) if site else ExtractHints()
-        yield trace_document(pages_of(archive, document, hints), hints)
+        yield trace_document(pages_of(archive, document, sites.get(document.site)))
         progress("read", done, len(documents))
 
 

@@ -1,4 +1,7 @@
-"""The commands that read and write the corpus: build, release, duplicates, search, stats, verify."""
+"""The commands that read and write the corpus: build, release, duplicates, search, stats, verify.
+
+Each imports what it needs itself: a search should not wait for what only a build needs.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,8 @@ from pathlib import Path
 
 import click
 
-from fanwen.corpus import duplicates as duplicates_module
-from fanwen.corpus import release as release_module
-from fanwen.corpus import search as search_module
-from fanwen.corpus import stats as stats_module
-from fanwen.corpus import verify as verify_module
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
-from fanwen.corpus.refresh import build_home
 from fanwen.corpus.report import Progress, print_json, print_json_line, table
 from fanwen.errors import DamagedError, UsageError
 
@@ -28,6 +25,8 @@ def build(home: Home, as_json: bool, workers: int | None) -> None:
 
     Only documents that changed since the last build are cleaned again.
     """
+    from fanwen.corpus.refresh import build_home
+
     progress = Progress()
     with home.locked("build"):
         report = build_home(home, workers=workers, progress=progress)
@@ -46,6 +45,8 @@ def release() -> None:
 @click.option("--date", metavar="YYYY-MM-DD", help="Date of the release instead of the newest fetch in it.")
 def release_create(home: Home, as_json: bool, date: str | None) -> None:
     """Publish the corpus as the next release, if anything changed since the last."""
+    from fanwen.corpus import release as release_module
+
     with home.locked("release create"):
         made = release_module.create(
             _corpus(home),
@@ -70,6 +71,8 @@ def release_create(home: Home, as_json: bool, date: str | None) -> None:
 @json_option
 def release_list(home: Home, as_json: bool) -> None:
     """All releases, newest last."""
+    from fanwen.corpus import release as release_module
+
     releases = release_module.listing(home.releases)
     if as_json:
         print_json(releases)
@@ -96,6 +99,8 @@ def release_list(home: Home, as_json: bool) -> None:
 @click.argument("version", required=False)
 def release_show(home: Home, as_json: bool, version: str | None) -> None:
     """What one release holds; the newest where no VERSION is given."""
+    from fanwen.corpus import release as release_module
+
     shown = release_module.show(home.releases, version)
     if as_json:
         print_json(shown)
@@ -113,6 +118,8 @@ def release_show(home: Home, as_json: bool, version: str | None) -> None:
 @click.argument("new")
 def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
     """Pieces that were added, modified or removed between two releases, and why."""
+    from fanwen.corpus import release as release_module
+
     changes = release_module.diff(_corpus(home), old, new)
     if as_json:
         print_json(changes)
@@ -128,6 +135,8 @@ def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
 @click.argument("which", metavar="[VERSION|DIR]", required=False)
 def release_verify(home: Home, as_json: bool, which: str | None) -> None:
     """Check a release against its sums and root hash: all of them, one VERSION, or a folder DIR."""
+    from fanwen.corpus import release as release_module
+
     folders = _release_folders(home, which)
     for folder in folders:
         release_module.verify(folder)
@@ -146,6 +155,8 @@ def duplicates(home: Home, as_json: bool) -> None:
     With --json one pair a line: a, b, relation (exact, near, contains, overlap), jaccard,
     containment_a, containment_b, shared. Pairs not yet known are computed first.
     """
+    from fanwen.corpus import duplicates as duplicates_module
+
     progress = Progress()
     with home.locked("duplicates"):
         pairs = duplicates_module.pairs(_corpus(home), progress=progress)
@@ -171,6 +182,8 @@ def search(home: Home, as_json: bool, query: str, limit: int) -> None:
 
     Example: fanwen search 环境卫生
     """
+    from fanwen.corpus import search as search_module
+
     found = search_module.search(_corpus(home), query, limit=limit)
     if as_json:
         print_json(found)
@@ -186,6 +199,8 @@ def search(home: Home, as_json: bool, query: str, limit: int) -> None:
 @json_option
 def stats(home: Home, as_json: bool) -> None:
     """What the corpus holds: by site, genre, script; rejects by reason; duplicates; releases."""
+    from fanwen.corpus import stats as stats_module
+
     report = stats_module.stats(_corpus(home))
     print_json(report) if as_json else print(report.summary())
 
@@ -195,6 +210,8 @@ def stats(home: Home, as_json: bool) -> None:
 @json_option
 def verify(home: Home, as_json: bool) -> None:
     """Check the archive, the corpus and every release against their hashes and rules."""
+    from fanwen.corpus import verify as verify_module
+
     if not home.archive.is_file() and not home.corpus.is_file():
         raise UsageError(f"There is nothing to verify in {home.path}; name another home with --home.")
     progress = Progress()
@@ -221,6 +238,8 @@ def _corpus(home: Home) -> Path:
 
 
 def _release_folders(home: Home, which: str | None) -> list[Path]:
+    from fanwen.corpus import release as release_module
+
     if which is None:
         found = [home.releases / release.version for release in release_module.listing(home.releases)]
     else:

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import click
 
-from fanwen.cleaners.privacy import KINDS
-from fanwen.corpus import pieces as pieces_module
+from fanwen.cleaners.types import KINDS
 from fanwen.corpus.demo import demo as run_demo
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
-from fanwen.corpus.refresh import RefreshReport, chosen_sites, crawl_home, refresh
+from fanwen.corpus.refresh import crawl_only, refresh
 from fanwen.corpus.report import Progress, print_json, table
+from fanwen.corpus.runs import RunReport
 from fanwen.errors import RefusedError, UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.crawl import CrawlReport
 from fanwen.spiders.ingest import ingest_files, warc_files
+from fanwen.spiders.warc import REASONS
 from fanwen.spiders.warc_ingest import WarcReport, ingest_warc
 
 
@@ -93,13 +94,12 @@ def crawl(
 
     It can be killed at any moment and goes on where it was.
     """
-    chosen = chosen_sites(home, names)
-    with home.locked("crawl"):
-        report = crawl_home(
-            home, chosen, proxy=proxy, revisit=revisit, shard=_shard(shard) if shard else None
-        )
-    print_json(report) if as_json else print(_crawl_table(report))
-    context.exit(report.exit_code)
+    share = _shard(shard) if shard else None
+    report = crawl_only(home, names, proxy=proxy, revisit=revisit, shard=share)
+    try:
+        print_json(report) if as_json else print(_crawl_table(report))
+    finally:  # whoever reads the report may be gone, but the code counts
+        context.exit(report.exit_code)
 
 
 @click.command("refresh")
@@ -127,10 +127,12 @@ def refresh_command(
     progress = Progress()
     report = refresh(home, names=names, proxy=proxy, revisit=revisit, workers=workers, progress=progress)
     progress.close()
-    print_json(report) if as_json else print(_told(report))
-    if report.refused:
-        raise RefusedError(f"Nothing was published: {'; '.join(report.refused)}.")
-    context.exit(report.exit_code)
+    try:
+        print_json(report) if as_json else print(_told(report))
+    finally:  # whoever reads the report may be gone, but the code counts
+        if report.refused:
+            raise RefusedError(f"Nothing was published: {'; '.join(report.refused)}.")
+        context.exit(report.exit_code)
 
 
 @click.command()
@@ -166,10 +168,12 @@ def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
     given = [Path(path) for path in paths]
     warcs = warc_files(given)
     progress = Progress()
-    sites = home.sites()
+    sites, takedown = home.sites(), home.takedown()
     with Archive(home.archive) as archive:
-        read = ingest_warc(archive, warcs, sites, progress=lambda n: progress("records", n, 0))
-        report = ingest_files(archive, given)
+        read = ingest_warc(
+            archive, warcs, sites, takedown=takedown, progress=lambda n: progress("records", n, 0)
+        )
+        report = ingest_files(archive, given, takedown)
     progress.close()
     if as_json:
         print_json({**asdict(report), "warc": read if warcs else None})
@@ -190,24 +194,26 @@ def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
 
 def _warc_table(report: WarcReport) -> str:
     rows = [
-        ("visits taken", report.taken),
-        ("known already", report.known),
-        ("URLs that are new", report.urls),
-        ("robots.txt taken", report.robots),
-        *((f"skipped: {reason}", number) for reason, number in sorted(report.skipped.items())),
+        ("visits taken", report.taken, ""),
+        ("known already", report.known, ""),
+        ("URLs that are new", report.urls, ""),
+        ("robots.txt taken", report.robots, ""),
+        *((f"skipped: {reason}", n, REASONS.get(reason, "")) for reason, n in sorted(report.skipped.items())),
     ]
     return table(rows)
 
 
 def _ingest_pieces(home: Home, file: Path, source: str | None, as_json: bool) -> None:
+    from fanwen.corpus.pieces import ingest_pieces  # pyarrow is slow to import
+
     progress = Progress()
-    report = pieces_module.ingest_pieces(home.corpus, file, source or file.stem, progress=progress)
+    report = ingest_pieces(home.corpus, file, source or file.stem, progress=progress)
     progress.close()
     print_json(report) if as_json else print(report.summary())
 
 
-def _told(report: RefreshReport) -> str:
-    parts = [_crawl_table(report.crawl)]
+def _told(report: RunReport) -> str:
+    parts = [_crawl_table(report.crawl)] if report.crawl else []
     if report.build is None:
         parts.append("The crawl is not complete: nothing was built; run the command again to go on.")
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,12 +13,21 @@ from fanwen.corpus.canaries import Canary, approve, canaries
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
 from fanwen.corpus.report import print_json, table
-from fanwen.corpus.site_review import Reviewed, as_row, as_text, decoded, review
+from fanwen.corpus.site_review import as_row, as_text, decoded, reviews
 from fanwen.corpus.site_review_html import review_html
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
-from fanwen.spiders.sample import Sample, bare_host, fetch_samples, one_site, read_saved, sitemaps_of
-from fanwen.spiders.scaffold import Given, Proposal, Scaffold, scaffold
+from fanwen.spiders.sample import (
+    Fetched,
+    Sample,
+    bare_host,
+    fetch_samples,
+    one_site,
+    read_saved,
+    sitemaps_of,
+)
+from fanwen.spiders.scaffold import Given, scaffold
+from fanwen.spiders.scaffold_links import Proposal
 from fanwen.spiders.site import NAME, Site, builtin_site_folder, families, read_site
 from fanwen.spiders.site_check import doubts, slow_patterns
 from fanwen.spiders.urls import canonical_url
@@ -83,10 +92,15 @@ def sites_check(
     """
     chosen = _chosen(home, names)
     warned = _warnings(chosen)
+    mask = home.config().mask
     if pages or fetched:
-        site = _only(chosen, names)
-        reviewed = _dry_run(home, site, _samples(home, site, pages, urls, fetched, proxy))
-        _write_review(html_file, site.name, reviewed, doubts=warned[site.name])
+        if len(names) != 1:
+            raise UsageError("A dry run is of one site file; name it: fanwen sites check SITE --page FILE.")
+        site = chosen[0][0]
+        samples = [*_samples(home, pages, urls), *_fetched(home, site, fetched, proxy)]
+        reviewed = reviews(site, samples, mask)
+        if html_file is not None:
+            _write_page(html_file, review_html(site.name, reviewed, doubts=warned[site.name]))
         if as_json:
             rows = [as_row(one) for one in reviewed]
             print_json({"site": site.name, "warnings": warned[site.name], "pages": rows})
@@ -96,12 +110,12 @@ def sites_check(
         return
     if urls or html_file or proxy:
         raise UsageError("--url, --html and --proxy go with a page; give --page FILE or --fetch URL too.")
-    mask = home.config().mask
     sung = {site.name: list(canaries(folder / site.name, site, mask)) for site, folder in chosen}
     if as_json:
         print_json([_checked_row(site, warned[site.name], sung[site.name]) for site, _ in chosen])
     else:
-        _say_checked([site for site, _ in chosen], warned, sung)
+        _warn(warned)
+        _say_checked(sung)
     if any(canary.changed for each in sung.values() for canary in each):
         context.exit(3)
 
@@ -144,42 +158,34 @@ def sites_new(
         raise UsageError("Give either URLs of pages or --from FILE, not both and not neither.")
     if urls and not saved:
         raise UsageError("--url says where a saved page is from; give --from FILE too.")
-    robots: tuple[str, ...] = ()
-    failed: tuple[str, ...] = ()
     if saved:
-        samples = read_saved([Path(file) for file in saved], urls)
-        known = _new_file(home, name, [sample.url for sample in samples])
+        brought = Fetched(tuple(read_saved([Path(file) for file in saved], urls)))
+        file = _new_file(home, name, [sample.url for sample in brought.samples])
     else:
         wanted = [_canonical(url) for url in addresses]
-        known = _new_file(home, name, wanted)
-        brought = fetch_samples(
-            wanted, _passing_site(wanted, delay), contact=home.config().contact, proxy=proxy
-        )
-        samples, robots, failed = list(brought.samples), brought.robots, brought.failed
-    read = {sample.url: decoded(sample) for sample in samples}
+        file = _new_file(home, name, wanted)  # what is wrong with the name is told before anything is fetched
+        passing = _passing_site(wanted, delay)
+        brought = fetch_samples(wanted, passing, contact=home.config().contact, proxy=proxy)
+    read = {sample.url: decoded(sample) for sample in brought.samples}
     given = [Given(url, text) for url, (text, _) in read.items()]
-    made = scaffold(given, name=known.stem, sitemaps=sitemaps_of(robots, given[0].url))
+    made = scaffold(given, name=file.stem, sitemaps=sitemaps_of(brought.robots, given[0].url))
     proposals = (*made.proposals, _encoding({encoding for _, encoding in read.values()}))
-    reviewed = [review(made.site, sample, home.config().mask) for sample in samples]
-    page = known.with_suffix(".review.html")
-    known.parent.mkdir(parents=True, exist_ok=True)
+    reviewed = reviews(made.site, brought.samples, home.config().mask)
+    page = file.with_suffix(".review.html")
+    file.parent.mkdir(parents=True, exist_ok=True)
     _write(page, review_html(made.site.name, reviewed, toml=made.text, proposals=proposals))
-    _write(known, made.text)
+    _write(file, made.text)
     if as_json:
-        print_json(
-            {
-                "site": made.site.name,
-                "file": known,
-                "review": page,
-                "proposals": proposals,
-                "pages": [as_row(one) for one in reviewed],
-                "failed": failed,
-            }
-        )
-    else:
-        for line in failed:
-            click.echo(f"not fetched: {line}", err=True)
-        _say_new(made, proposals, known, page, reviewed)
+        told = {"site": made.site.name, "file": file, "review": page, "proposals": proposals}
+        print_json({**told, "pages": [as_row(one) for one in reviewed], "failed": brought.failed})
+        return
+    _say_failed(brought.failed)
+    print(table([("key", "value", "sure", "why"), *map(_proposal_row, proposals)]))
+    pieces = sum(len(one.pieces) for one in reviewed)
+    print(f"\n{file} is written, a candidate; it takes {pieces} pieces of {len(read)} pages.")
+    if (builtin_site_folder() / file.name).is_file():
+        print("It replaces the built-in site of that name.")
+    print(f"Look at {page}, correct the file, then: fanwen sites check {made.site.name}")
 
 
 @sites.command("approve")
@@ -193,19 +199,19 @@ def sites_approve(
 ) -> None:
     """Keep sample pages as canaries: what they give now is what they shall give from now on.
 
-    Each PAGE is a saved page or a URL of the archive. Look at it with 'sites check SITE --page' before.
-    Approving a page again accepts what it gives now. 'sites check' says when one changes.
+    Each PAGE is a saved page or a URL of the archive; the pages of one article become one canary.
+    Look at them with 'sites check SITE --page' before. Approving a page again accepts what it gives
+    now. 'sites check' says when one changes.
     """
     (site, folder), *_ = _chosen(home, (name,))
     rows = []
-    for sample in _samples(home, site, pages, urls, (), None):
-        one = review(site, sample, home.config().mask)
+    for one in reviews(site, _samples(home, pages, urls), home.config().mask):
         if one.judged.kind is None:
             raise UsageError(
-                f"The site file of {site.name} would not visit {sample.url} ({one.judged.why});"
+                f"The site file of {site.name} would not visit {one.judged.url} ({one.judged.why});"
                 " a canary must be a page that it takes."
             )
-        record, changed = approve(folder / site.name, sample, one)
+        record, changed = approve(folder / site.name, one)
         rows.append({**as_row(one), "canary": str(record), "known": changed is not None, "changed": changed})
         if not as_json:
             print(as_text(one))
@@ -241,45 +247,40 @@ def _chosen(home: Home, names: Sequence[str]) -> list[tuple[Site, Path]]:
     return chosen
 
 
-def _only(chosen: Sequence[tuple[Site, Path]], names: Sequence[str]) -> Site:
-    if len(names) != 1:
-        raise UsageError("A dry run is of one site file; name it: fanwen sites check SITE --page FILE.")
-    return chosen[0][0]
-
-
-def _samples(
-    home: Home,
-    site: Site,
-    pages: Sequence[str],
-    urls: Sequence[str],
-    fetched: Sequence[str],
-    proxy: str | None,
-) -> list[Sample]:
+def _samples(home: Home, pages: Sequence[str], urls: Sequence[str]) -> list[Sample]:
+    """Saved pages, and those of the archive with all pages of their document."""
     archived = [page for page in pages if page.startswith(("http://", "https://"))]
     saved = [Path(page) for page in pages if page not in archived]
     if urls and not saved:
         raise UsageError("--url says where a saved page is from; give the page too.")
-    samples = [*read_saved(saved, urls), *(_archived(home, url) for url in archived)]
-    if fetched:
-        wanted = [_canonical(url) for url in fetched]
-        for url in wanted:
-            if urlsplit(url).netloc not in (site.host, *site.hosts):
-                raise UsageError(f"{url} is not of {site.name}: its host is not among 'host' and 'hosts'.")
-        brought = fetch_samples(wanted, site, contact=home.config().contact, proxy=proxy)
-        for line in brought.failed:
-            click.echo(f"not fetched: {line}", err=True)
-        samples += brought.samples
-    return samples
+    return [*read_saved(saved, urls), *(sample for url in archived for sample in _archived(home, url))]
 
 
-def _archived(home: Home, url: str) -> Sample:
+def _fetched(home: Home, site: Site, addresses: Sequence[str], proxy: str | None) -> Sequence[Sample]:
+    wanted = [_canonical(url) for url in addresses]
+    for url in wanted:
+        if urlsplit(url).netloc not in (site.host, *site.hosts):
+            raise UsageError(f"{url} is not of {site.name}: its host is not among 'host' and 'hosts'.")
+    if not wanted:
+        return ()
+    brought = fetch_samples(wanted, site, contact=home.config().contact, proxy=proxy)
+    _say_failed(brought.failed)
+    return brought.samples
+
+
+def _archived(home: Home, url: str) -> list[Sample]:
+    """A page of the archive; with the first page of a document, all of them."""
+    known = _canonical(url)
     with Archive(home.archive, readonly=True) as archive:
-        known = _canonical(url)
         document = archive.document(known)
-        part = next((part for part in document.parts if part.url == known), None) if document else None
-        if part is None:
+        parts = document.parts if document else ()
+        found = [part for part in parts if known in (part.url, document and document.url)]
+        if not found:
             raise UsageError(f"The archive of {home.path} has no page {url}; crawl it, or give a saved page.")
-        return Sample(url, known, archive.body(part.body_hash), part.content_type)
+        return [
+            Sample(part.url, part.url, archive.body(part.body_hash), part.content_type, part.fetched_at)
+            for part in found
+        ]
 
 
 def _canonical(url: str) -> str:
@@ -292,15 +293,8 @@ def _canonical(url: str) -> str:
 def _passing_site(urls: Sequence[str], delay: float) -> Site:
     """A site that is only good for fetching these URLs."""
     host, others = one_site(urls)
-    return Site.model_validate(
-        {
-            "name": "new",
-            "title": host,
-            "host": host,
-            "hosts": others,
-            "polite": {"delay": delay},
-        }
-    )
+    known = {"name": "new", "title": host, "host": host, "hosts": others, "polite": {"delay": delay}}
+    return Site.model_validate(known)
 
 
 def _new_file(home: Home, name: str | None, urls: Sequence[str]) -> Path:
@@ -349,11 +343,8 @@ def _checked_row(site: Site, warned: Sequence[str], sung: Sequence[Canary]) -> d
     }
 
 
-def _say_checked(
-    checked: Sequence[Site], warned: dict[str, list[str]], sung: dict[str, list[Canary]]
-) -> None:
-    _warn(warned)
-    print(f"{len(checked)} site files are valid: {', '.join(site.name for site in checked)}")
+def _say_checked(sung: Mapping[str, Sequence[Canary]]) -> None:
+    print(f"{len(sung)} site files are valid: {', '.join(sung)}")
     every = [canary for each in sung.values() for canary in each]
     if every:
         bad = sum(bool(canary.changed) for canary in every)
@@ -363,9 +354,9 @@ def _say_checked(
             print(f"  {canary.url}: {line}")
 
 
-def _dry_run(home: Home, site: Site, samples: Sequence[Sample]) -> list[Reviewed]:
-    mask = home.config().mask
-    return [review(site, sample, mask) for sample in samples]
+def _say_failed(failed: Sequence[str]) -> None:
+    for line in failed:
+        click.echo(f"not fetched: {line}", err=True)
 
 
 def _encoding(found: set[str]) -> Proposal:
@@ -376,30 +367,16 @@ def _encoding(found: set[str]) -> Proposal:
     return Proposal("extract.encoding", (), "none", why)
 
 
-def _say_new(
-    made: Scaffold, proposals: Sequence[Proposal], file: Path, page: Path, reviewed: Sequence[Reviewed]
-) -> None:
-    print(table([("key", "value", "sure", "why"), *map(_proposal_row, proposals)]))
-    pieces = sum(len(one.pieces) for one in reviewed)
-    print(f"\n{file} is written, a candidate; it takes {pieces} pieces of {len(reviewed)} pages.")
-    if (builtin_site_folder() / file.name).is_file():
-        print("It replaces the built-in site of that name.")
-    print(f"Look at {page}, correct the file, then: fanwen sites check {made.site.name}")
-
-
 def _proposal_row(one: Proposal) -> tuple[str, ...]:
     value = one.value if isinstance(one.value, str) else ", ".join(one.value)
     return one.key, value or "–", one.sure, one.why
 
 
-def _write_review(name: str | None, site: str, reviewed: Sequence[Reviewed], doubts: Sequence[str]) -> None:
-    if name is not None:
-        try:
-            _write(Path(name), review_html(site, reviewed, doubts=doubts))
-        except OSError as error:
-            raise UsageError(
-                f"The file {name} cannot be written ({error.strerror}); choose another."
-            ) from None
+def _write_page(name: str, page: str) -> None:
+    try:
+        _write(Path(name), page)
+    except OSError as error:
+        raise UsageError(f"The file {name} cannot be written ({error.strerror}); choose another.") from None
 
 
 def _write(path: Path, text: str) -> None:

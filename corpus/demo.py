@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from fanwen.corpus import release as release_module
 from fanwen.corpus import stats as stats_module
 from fanwen.corpus.home import Home
-from fanwen.corpus.refresh import RefreshReport, refresh
+from fanwen.corpus.refresh import refresh
 from fanwen.corpus.report import Progress, table
+from fanwen.corpus.runs import RunReport
 from fanwen.corpus.types import Change
 from fanwen.errors import RefusedError, UsageError
 from fanwen.spiders.samples import site_folder
@@ -99,10 +100,10 @@ def _remember(home: Home, phase: str) -> None:
     scratch.replace(home.path / "demo.json")
 
 
-def _told(report: RefreshReport) -> str:
-    crawl = report.crawl
+def _told(report: RunReport) -> str:
+    sites = report.crawl.sites if report.crawl else ()
     rows = [(site.site, f"{site.requests} requests", f"{site.new} new", f"{site.changed} changed",
-             f"{site.unchanged} unchanged", f"{site.gone} gone") for site in crawl.sites]  # fmt: skip
+             f"{site.unchanged} unchanged", f"{site.gone} gone") for site in sites]  # fmt: skip
     made = f"   release {report.release.version}" if report.release else "   nothing changed: no release"
     return table(rows, indent="   ") + "\n" + made
 

@@ -17,14 +17,13 @@ from fanwen.cleaners import layout
 from fanwen.cleaners.audit import Segment, segments
 from fanwen.cleaners.decode import claimed
 from fanwen.cleaners.pipeline import Traced, kind_of, page_from_file, trace_document
-from fanwen.cleaners.types import Claims, ExtractHints, Page, Piece, Reject, RuleHit
+from fanwen.cleaners.types import Claims, Page, Piece, Reject, RuleHit
 from fanwen.corpus import masking
-from fanwen.corpus.build import pages_of
 from fanwen.corpus.home import Home
 from fanwen.corpus.identity import text_hash
 from fanwen.corpus.masking import Stored
-from fanwen.corpus.refresh import site_hints
 from fanwen.corpus.report import table
+from fanwen.corpus.site_pages import pages_of
 from fanwen.corpus.store import open_store
 from fanwen.corpus.versions import PieceState, excluded_why, open_pieces
 from fanwen.errors import UsageError
@@ -136,10 +135,10 @@ def explain(home: Home, what: str) -> Explained:
     return _of_archive(home, what, document, notes)
 
 
-def explain_page(name: str, page: Page, traced: Traced, mask: frozenset[str]) -> Explained:
-    """Explain one page that is in no archive, as it was cleaned."""
-    facts = PageFacts(page.url, len(page.body), page.content_type, _claimed(page))
-    return _explained(name, traced, (facts,), mask, name=name)
+def explain_pages(name: str, pages: Sequence[Page], traced: Traced, mask: frozenset[str]) -> Explained:
+    """Explain the pages of a document that is in no archive, as it was cleaned."""
+    facts = tuple(PageFacts(page.url, len(page.body), page.content_type, _claimed(page)) for page in pages)
+    return _explained(name, traced, facts, mask, name=name)
 
 
 def _url(home: Home, what: str) -> tuple[str | None, tuple[str, ...]]:
@@ -178,9 +177,8 @@ def _archived(home: Home, url: str) -> ArchivedDocument | None:
 
 def _of_archive(home: Home, what: str, document: ArchivedDocument, notes: tuple[str, ...]) -> Explained:
     site = home.sites().get(document.site)
-    hints = site_hints(site) if site else ExtractHints()
     with Archive(home.archive, readonly=True) as archive:
-        pages = pages_of(archive, document, hints)
+        pages = pages_of(archive, document, site)
     facts = tuple(
         PageFacts(
             part.url,
@@ -198,7 +196,7 @@ def _of_archive(home: Home, what: str, document: ArchivedDocument, notes: tuple[
         notes += ("A further page of this document is known, but was never fetched.",)
     return _explained(
         what,
-        trace_document(pages, hints),
+        trace_document(pages),
         facts,
         home.config().mask,
         name=document.name,

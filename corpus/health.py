@@ -30,6 +30,14 @@ _RELEASED = """
 """
 
 
+_TAKEN = """
+  select d.site, count(*), sum(v.extractor is not 'selector')
+  from document_version v join document d on d.id = v.document
+  where v.removed_in is null and v.kind in ('html', 'json') and v.found_pieces > 0
+  group by d.site
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
     """One check of one site: whether it passed, and a sentence that says why."""
@@ -45,6 +53,7 @@ def gates(corpus: Path, sites: Mapping[str, Site]) -> tuple[Gate, ...]:
     with open_store(corpus, readonly=True) as store:
         now = {row[0]: row[1:] for row in store.rows(_OPEN)}
         before = _released(store)
+        taken = {row[0]: row[1:] for row in store.rows(_TAKEN)}
     checked = []
     for name, site in sorted(sites.items()):
         pieces, chars, han = now.get(name, (0, 0.0, 0.0))
@@ -52,6 +61,8 @@ def gates(corpus: Path, sites: Mapping[str, Site]) -> tuple[Gate, ...]:
         checked.append(_kept(name, pieces, before.get(name, 0)))
         if pieces:
             checked.append(_like_essays(site, chars, han))
+        if set(site.extract.content) - {"@trafilatura"}:
+            checked.append(_selected(name, *taken.get(name, (0, 0))))
     return tuple(checked)
 
 
@@ -71,6 +82,13 @@ def _kept(site: str, pieces: int, before: int) -> Gate:
     lost = before - pieces
     passed = lost < MIN_LOSS or lost <= before * MAX_LOSS
     return Gate("kept", site, passed, f"{site} had {before} pieces in the last release and has {pieces} now")
+
+
+def _selected(site: str, documents: int, without: int) -> Gate:
+    """A new template shows first where the selectors find nothing and something else is taken."""
+    passed = without < MIN_LOSS or without <= documents * MAX_LOSS
+    detail = f"in {without} of {documents} documents of {site}, the selectors of 'content' found nothing"
+    return Gate("selected", site, passed, detail)
 
 
 def _like_essays(site: Site, chars: float, han: float) -> Gate:

@@ -6,6 +6,7 @@ held by the operating system, so it ends with its process however that dies.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -18,8 +19,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
-from fanwen.cleaners.privacy import KINDS
-from fanwen.errors import BlockedError, IncompleteError, UsageError
+from fanwen.cleaners.types import KINDS
+from fanwen.errors import BlockedError, FanwenError, IncompleteError, UsageError
 from fanwen.spiders.site import Site, builtin_site_folder, read_sites
 from fanwen.spiders.takedown import Takedown, read_takedown
 
@@ -118,9 +119,7 @@ class Home:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            raise UsageError(
-                f"The home {self.path} cannot be written ({error.strerror}); choose another with --home."
-            ) from None
+            raise _not_writable(self.path, error) from None
         try:
             _take(handle, self.path, command)
             yield
@@ -139,9 +138,13 @@ def _take(handle: int, path: Path, command: str) -> None:
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps({"pid": os.getpid(), "command": command}).encode(), 0)
     except OSError as error:
-        raise IncompleteError(
-            f"The home {path} cannot be written ({error.strerror}); free some disk."
-        ) from None
+        raise _not_writable(path, error) from None
+
+
+def _not_writable(path: Path, error: OSError) -> FanwenError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return IncompleteError(f"The disk that holds {path} is full; free some and run the command again.")
+    return UsageError(f"The home {path} cannot be written ({error.strerror}); choose another with --home.")
 
 
 def _holder(handle: int) -> str:

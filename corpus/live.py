@@ -27,9 +27,9 @@ class _Site:
 class CrawlProgress:
     """Called with every :class:`Visit`; shows queue, pages done and a minute, and the last error by site."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
-        self._live = stream.isatty()
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
         self._sites: dict[str, _Site] = {}
         self._shown = 0.0
         self._lines = 0
@@ -50,11 +50,9 @@ class CrawlProgress:
     def close(self) -> None:
         """Take the lines away."""
         if self._live:
-            self._clear()
-            self._stream.flush()
+            self._show([])
 
     def _draw(self, now: float) -> None:
-        self._clear()
         shown = list(self._sites.items())[-_LINES:]
         rows: list[tuple[object, ...]] = [("site", "queue", "done", "per minute", "", "last error")]
         for name, site in shown:
@@ -62,12 +60,14 @@ class CrawlProgress:
             rows.append((name, site.queue, site.done, round(site.done / minutes), site.outcome, site.error))
         width = shutil.get_terminal_size().columns - 1
         lines = [line[:width] for line in table(rows).split("\n")]
-        self._stream.write("\n".join(lines) + "\n")
-        self._stream.flush()
-        self._lines = len(lines)
+        self._show(lines)
 
-    def _clear(self) -> None:
-        if self._lines:
-            # up to the first of our lines, and everything below it gone
-            self._stream.write(f"\x1b[{self._lines}A\x1b[J")
-            self._lines = 0
+    def _show(self, lines: list[str]) -> None:
+        # up to the first of our lines, and everything below it gone
+        text = f"\x1b[{self._lines}A\x1b[J" if self._lines else ""
+        try:
+            self._stream.write(text + "".join(f"{line}\n" for line in lines))
+            self._stream.flush()
+        except OSError:  # the terminal was closed; the crawl goes on
+            self._live = False
+        self._lines = len(lines)

@@ -1,28 +1,21 @@
 """``fanwen refresh``: crawl, build, health gates, and a release if anything changed.
 
-In goes a home, out comes a :class:`RefreshReport`, which is also kept in ``runs/``. A refresh
-whose gates refuse publishes nothing; after any death the next one goes on.
+In goes a home, out comes a :class:`RunReport`, which is also kept in ``runs/``. A refresh whose
+gates refuse publishes nothing; after any death the next one goes on.
 """
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-import fanwen
-from fanwen.cleaners.pipeline import RULESET
-from fanwen.cleaners.types import ExtractHints
 from fanwen.corpus import release as release_module
 from fanwen.corpus.build import BuildReport, build
-from fanwen.corpus.health import Gate, gates
+from fanwen.corpus.health import gates
 from fanwen.corpus.home import Home
 from fanwen.corpus.live import CrawlProgress
-from fanwen.corpus.report import Progress, as_json
+from fanwen.corpus.report import Progress
+from fanwen.corpus.runs import RunReport, kept_run
 from fanwen.corpus.store import open_store
-from fanwen.corpus.types import Release
 from fanwen.corpus.versions import text_digests
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
@@ -33,26 +26,6 @@ from fanwen.spiders.site import Site
 CRAWLED = ("probation", "active")
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshReport:
-    """What one refresh did; ``build`` and later are None where it stopped before them."""
-
-    crawl: CrawlReport
-    build: BuildReport | None = None
-    gates: tuple[Gate, ...] = ()
-    release: Release | None = None
-
-    @property
-    def refused(self) -> tuple[str, ...]:
-        """What the gates refused, in sentences."""
-        return tuple(gate.detail for gate in self.gates if not gate.passed)
-
-    @property
-    def exit_code(self) -> int:
-        """That of the crawl where it is not 0; else 3 when a gate refused."""
-        return self.crawl.exit_code or (3 if self.refused else 0)
-
-
 def refresh(
     home: Home,
     *,
@@ -61,19 +34,17 @@ def refresh(
     revisit: bool = False,
     workers: int | None = None,
     progress: Progress,
-) -> RefreshReport:
+) -> RunReport:
     """Crawl the sites ``names`` (all active ones by default), build, check, and publish what changed.
 
     Raises UsageError without sites or contact, and what crawl, build and release raise.
     """
     sites = chosen_sites(home, names)
-    with home.locked("refresh"):
-        crawled = crawl_home(home, sites, proxy=proxy, revisit=revisit)
-        report = RefreshReport(crawled)
+    with home.locked("refresh"), kept_run(home, "refresh", sites) as report:
+        report.crawl = crawl_home(home, sites, proxy=proxy, revisit=revisit)
         # an interrupted crawl says nothing about what is gone; the next run goes on with it
-        if crawled.exit_code != 5:
-            report = _publish(home, crawled, sites, workers, progress)
-        _keep(home, report, sites)
+        if report.crawl.exit_code != 5:
+            _publish(home, report, sites, workers, progress)
     return report
 
 
@@ -97,6 +68,21 @@ def chosen_sites(home: Home, names: Sequence[str]) -> dict[str, Site]:
             "No site is active; check one, copy its file to the home's sites/ and set its status."
         )
     return sites
+
+
+def crawl_only(
+    home: Home,
+    names: Sequence[str] = (),
+    *,
+    proxy: str | None = None,
+    revisit: bool = False,
+    shard: tuple[int, int] | None = None,
+) -> CrawlReport:
+    """What ``fanwen crawl`` does: a refresh without what comes after the crawl."""
+    sites = chosen_sites(home, names)
+    with home.locked("crawl"), kept_run(home, "crawl", sites) as report:
+        report.crawl = crawl_home(home, sites, proxy=proxy, revisit=revisit, shard=shard)
+        return report.crawl
 
 
 def crawl_home(
@@ -142,7 +128,7 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     report = build(
         home.archive,
         home.corpus,
-        hints={name: site_hints(site) for name, site in sites.items()},
+        sites=sites,
         site_status={name: site.status for name, site in sites.items()},
         site_decision={name: site.rights.decision for name, site in sites.items()},
         mask=home.config().mask,
@@ -156,50 +142,11 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
 
 
 def _publish(
-    home: Home, crawled: CrawlReport, sites: Mapping[str, Site], workers: int | None, progress: Progress
-) -> RefreshReport:
-    built = build_home(home, workers=workers, progress=progress)
-    checked = gates(home.corpus, sites)
-    made = None
-    if all(gate.passed for gate in checked):
-        made = release_module.create(
+    home: Home, report: RunReport, sites: Mapping[str, Site], workers: int | None, progress: Progress
+) -> None:
+    report.build = build_home(home, workers=workers, progress=progress)
+    report.gates = gates(home.corpus, sites)
+    if not report.refused:
+        report.release = release_module.create(
             home.corpus, home.releases, mask=home.config().mask, takedown=home.takedown()
         )
-    return RefreshReport(crawled, built, checked, made)
-
-
-def site_hints(site: Site) -> ExtractHints:
-    """What the cleaners are told about the pages of a site."""
-    extract = site.extract
-    return ExtractHints(extract.title, extract.content, extract.remove, extract.encoding, extract.lines)
-
-
-def _keep(home: Home, report: RefreshReport, sites: Mapping[str, Site]) -> None:
-    """One JSON per run, under the time it ended; written beside and renamed, so never half."""
-    home.runs.mkdir(exist_ok=True)
-    ended = time.strftime("%Y-%m-%dT%H-%M-%SZ", time.gmtime())
-    settings = as_json({name: site.model_dump() for name, site in sorted(sites.items())})
-    run = {
-        "ended": ended,
-        "verdict": "refused" if report.refused else "ok" if report.exit_code == 0 else "degraded",
-        "exit_code": report.exit_code,
-        "fanwen": fanwen.__version__,
-        "ruleset": RULESET,
-        "sites_sha256": hashlib.sha256(settings.encode()).hexdigest(),
-        "crawl": report.crawl,
-        "build": report.build,
-        "gates": report.gates,
-        "release": report.release,
-    }
-    _write(_free_name(home.runs, ended), as_json(run, indent=2) + "\n")
-
-
-def _free_name(folder: Path, stem: str) -> Path:
-    names = (folder / f"{stem}{suffix}.json" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
-    return next(name for name in names if not name.exists())
-
-
-def _write(path: Path, text: str) -> None:
-    scratch = path.with_suffix(".new")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)

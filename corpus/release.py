@@ -26,7 +26,7 @@ from fanwen.corpus import dedup, exports, masking, search, takedowns
 from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.identity import root
 from fanwen.corpus.schema import SCHEMA_VERSION
-from fanwen.corpus.store import Store, explained, open_store, to_json
+from fanwen.corpus.store import Store, open_store, to_json
 from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import DamagedError, UsageError
@@ -56,7 +56,7 @@ def create(
     Raises :class:`UsageError` for an empty corpus or a wrong date.
     """
     step = progress or (lambda name, done, total: None)
-    with open_store(corpus_path) as store, explained(releases_dir):
+    with open_store(corpus_path) as store:
         releases_dir.mkdir(parents=True, exist_ok=True)
         done = _finish_prepared(store, releases_dir, step)
         if store.value("select count(*) from piece_version") == 0:
@@ -342,10 +342,14 @@ def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Releas
     if not final.exists():
         building = releases_dir / f".building-{release.version}"
         building.mkdir()
-        exports.write(store, release.seq, building)
-        step("written", 2, 4)
-        _must_be(verify(building), release)
-        building.rename(final)
+        try:
+            exports.write(store, release.seq, building)
+            step("written", 2, 4)
+            _must_be(verify(building), release)
+            building.rename(final)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)  # a full disk needs the room
+            raise
         exports.sync_folder(releases_dir)
     else:
         _must_be(verify(final), release)

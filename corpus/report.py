@@ -42,9 +42,9 @@ def table(rows: Iterable[Sequence[object]], *, indent: str = "  ") -> str:
 class Progress:
     """One line on a terminal, rewritten at most ten times a second; silent in a pipe."""
 
-    def __init__(self, stream: TextIO = sys.stderr) -> None:
-        self._stream = stream
-        self._live = stream.isatty()
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._live = self._stream.isatty()
         self._shown = 0.0
         self._width = 0
 
@@ -67,10 +67,13 @@ class Progress:
             self._write("")
 
     def _write(self, text: str) -> None:
-        self._stream.write(
-            "\r" + text + " " * max(0, self._width - _width(text)) + ("\r" if not text else "")
-        )
-        self._stream.flush()
+        try:
+            self._stream.write(
+                "\r" + text + " " * max(0, self._width - _width(text)) + ("\r" if not text else "")
+            )
+            self._stream.flush()
+        except OSError:  # the terminal was closed; the work goes on
+            self._live = False
         self._width = _width(text)
 
 

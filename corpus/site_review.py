@@ -1,20 +1,20 @@
 """What a site file makes of sample pages: the kind of each, its title, pieces, links and rejects.
 
-In go a :class:`fanwen.spiders.site.Site` and a page, out comes a :class:`Reviewed`; the crawl's own
-reading of links and the real cleaners are asked, as a build would ask them. Nothing is stored.
+In go a :class:`fanwen.spiders.site.Site` and pages, out comes a :class:`Reviewed` for each document; the
+crawl's own reading of links and the real cleaners are asked, as a build would ask them. Nothing is stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from fanwen.cleaners.decode import decode
 from fanwen.cleaners.pipeline import kind_of, trace_document
 from fanwen.cleaners.types import Page, Piece
-from fanwen.corpus.explain import Explained, explain_page, visible
-from fanwen.corpus.refresh import site_hints
+from fanwen.corpus.explain import Explained, explain_pages, visible
 from fanwen.corpus.report import table
+from fanwen.corpus.site_pages import page_of
 from fanwen.errors import UsageError
 from fanwen.spiders.sample import Sample
 from fanwen.spiders.site import Site
@@ -26,7 +26,7 @@ EDGE = 40
 
 @dataclass(frozen=True, slots=True)
 class Reviewed:
-    """One page. ``links`` are (kind, URL) that a crawl would follow; ``notes`` are what to look at."""
+    """One document. ``links`` are (kind, URL) that a crawl would follow; ``notes`` are what to look at."""
 
     name: str
     judged: Judged
@@ -34,6 +34,7 @@ class Reviewed:
     pieces: tuple[Piece, ...]
     links: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    samples: tuple[Sample, ...]
 
     @property
     def is_taken(self) -> bool:
@@ -41,29 +42,67 @@ class Reviewed:
         return self.judged.kind != "list"
 
 
-def review(site: Site, sample: Sample, mask: frozenset[str]) -> Reviewed:
-    """Clean one page with what the site file knows, and read its links as the crawl would."""
-    judged = judge(site, sample.url)
-    hints = site_hints(site)
-    page = Page(sample.url, sample.body, sample.content_type, hints.encoding)
-    traced = trace_document([page], hints)
-    links, problem = links_of(site, judged, sample.body, sample.content_type)
-    notes = [] if problem is None else [problem]
+def reviews(site: Site, samples: Sequence[Sample], mask: frozenset[str]) -> list[Reviewed]:
+    """Each document of the samples; further pages of an article are joined to it, if they are among them."""
+    by_url = {sample.url: sample for sample in samples}
+    leads = {url: [one for one in _parts(site, sample) if one in by_url] for url, sample in by_url.items()}
+    inner = {url for each in leads.values() for url in each}
+    taken: set[str] = set()
+    found = []
+    for url in sorted(by_url, key=lambda one: one in inner):  # first pages before others, in their order
+        if url not in taken:
+            pages = _reached(url, leads, taken)
+            found.append(review(site, [by_url[one] for one in pages], mask))
+    return found
+
+
+def _reached(url: str, leads: Mapping[str, Sequence[str]], taken: set[str]) -> list[str]:
+    pages, todo = [], [url]
+    while todo:
+        one = todo.pop(0)
+        if one not in taken:
+            taken.add(one)
+            pages.append(one)
+            todo = [*leads[one], *todo]
+    return pages
+
+
+def _parts(site: Site, sample: Sample) -> list[str]:
+    then = site.at(sample.day)
+    links, _ = links_of(then, judge(then, sample.url), sample.body, sample.content_type)
+    return [link.url for link in links if link.kind == "part"]
+
+
+def review(site: Site, samples: Sequence[Sample], mask: frozenset[str]) -> Reviewed:
+    """Clean the pages of one document with what the site file knows, and read their links as crawled."""
+    first = samples[0]
+    then = site.at(first.day)
+    judged = judge(then, first.url)
+    kinds = [judged.kind or "detail", *("part" for _ in samples[1:])]
+    pages = [
+        page_of(site, one.url, one.body, one.content_type, one.day, kind=kind)
+        for one, kind in zip(samples, kinds, strict=True)
+    ]
+    traced = trace_document(pages)
+    read = [links_of(then, judge(then, one.url), one.body, one.content_type) for one in samples]
+    notes = [problem for _, problem in read if problem is not None]
     if judged.kind == "list":
         notes.append("it is a list: a crawl follows its links and takes no pieces from it")
     elif judged.kind is None:
         notes.append("a crawl would not visit it; it is shown as if it were a detail")
     extractor = traced.cleaned.document.extractor if traced.cleaned.document else None
-    wanted = [one for one in site.extract.content if one != "@trafilatura"]
+    wanted = [one for one in then.extract.content if one != "@trafilatura"]
     if judged.kind == "detail" and wanted and extractor not in (None, "selector"):
         notes.append(f"none of the selectors in 'content' gave a text; taken by {extractor}")
+    name = " + ".join(one.name for one in samples)
     return Reviewed(
-        sample.name,
+        name,
         judged,
-        explain_page(sample.name, page, traced, mask),
+        explain_pages(name, pages, traced, mask),
         traced.cleaned.pieces if judged.kind != "list" else (),
-        tuple((one.kind, one.url) for one in links),
+        tuple(dict.fromkeys((one.kind, one.url) for links, _ in read for one in links)),
         tuple(notes),
+        tuple(samples),
     )
 
 

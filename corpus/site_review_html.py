@@ -12,7 +12,7 @@ from html import escape
 from fanwen.corpus.explain import visible
 from fanwen.corpus.explain_html import beside, families_of, legend, marked_text, page_head
 from fanwen.corpus.site_review import Reviewed, facts, kinds_of
-from fanwen.spiders.scaffold import Proposal
+from fanwen.spiders.scaffold_links import Proposal
 
 # what a person must look at comes first
 _SURE = {"no": "没把握 no", "likely": "大致 likely", "yes": "有把握 yes", "none": "没有 none"}
@@ -41,7 +41,7 @@ def review_html(
         (
             page_head(_text(name), "fanwen sites"),
             f"<header>\n<h1>{_text(name)}</h1>\n",
-            f"<p>样页 sample pages: {len(reviewed)}，篇 pieces: {count}</p>\n",
+            f"<p>样页 sample pages: {sum(len(one.samples) for one in reviewed)}，篇 pieces: {count}</p>\n",
             *(f'<p class="note" lang="en">{_text(doubt)}</p>\n' for doubt in doubts),
             "</header>\n<main>\n",
             _table(proposals),

@@ -18,7 +18,14 @@ from urllib.parse import quote
 from sqlite_utils import Database
 
 from fanwen.corpus.schema import APPLICATION_ID, migrations
-from fanwen.errors import BlockedError, DamagedError, FanwenError, IncompleteError, UsageError
+from fanwen.errors import (
+    BlockedError,
+    DamagedError,
+    FanwenError,
+    IncompleteError,
+    UsageError,
+    disk_is_full,
+)
 
 BUSY_SECONDS = 10.0
 
@@ -115,7 +122,8 @@ def _explain(error: sqlite3.Error, path: Path) -> FanwenError:
         return BlockedError(
             f"Another process is writing {path}; wait until it has finished and run this again."
         )
-    if primary == sqlite3.SQLITE_FULL:
+    unusable = primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    if primary == sqlite3.SQLITE_FULL or (unusable and disk_is_full(path)):
         return IncompleteError(_FULL.format(path=path))
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return DamagedError(

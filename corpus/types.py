@@ -72,10 +72,11 @@ class Verified:
 class BuildReport:
     """What one build did. Counts of pieces are against the state before it.
 
-    ``rejects`` counts this build's rejects by reason; ``relations`` counts pairs of folded texts in
-    the corpus by relation, and ``exact`` the pieces that are exact copies of another. ``masked`` counts the
-    spans of the current pieces that a release masks, by kind; ``remasked`` the pieces that were not cleaned
-    and now show something else, because other kinds are to be masked.
+    ``rejects`` counts this build's rejects by reason, ``rejects_by_site`` those of each site that has any;
+    ``relations`` counts pairs of folded texts in the corpus by relation, and ``exact`` the pieces that are
+    exact copies of another. ``masked`` counts the spans of the current pieces that a release masks, by kind;
+    ``remasked`` the pieces that were not cleaned and now show something else, because other kinds are to be
+    masked.
     """
 
     documents: int
@@ -93,6 +94,7 @@ class BuildReport:
     pieces_default: int
     masked: dict[str, int]
     remasked: int
+    rejects_by_site: dict[str, dict[str, int]]
 
     @property
     def changed(self) -> bool:

@@ -97,6 +97,7 @@ Bodies are as the archive keeps them, without chunks and compression; the header
 the length that was sent, are called `X-Archive-Orig-…`. `WARC-Payload-Digest` is the SHA-256 by which the
 archive names the body. `WARC-Truncated: disconnect` marks a transfer that ended early, `unspecified` an
 answer to robots.txt of which only the status is kept. Where no answer came there is no record.
+A page that was rendered stands as rendered, with `X-Fanwen-Rendered` among its headers.
 
 A metadata record of the type `{STATE_TYPE}` is one JSON object.
 Visits that brought no page (errors, redirects) stand only there.

@@ -15,6 +15,13 @@ code      meaning
 ========  =====================================================
 """
 
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+_ROOM = 1 << 16  # bytes that SQLite needs even for reading
+
 
 class FanwenError(Exception):
     """A trouble that one sentence can explain: what is wrong, and what to do."""
@@ -50,3 +57,11 @@ class IncompleteError(FanwenError):
     """The work was interrupted and can go on where it stopped."""
 
     exit_code = 5
+
+
+def disk_is_full(path: Path) -> bool:
+    """Whether the disk of ``path`` has no room: SQLite calls that an I/O error where it only reads."""
+    try:
+        return shutil.disk_usage(path.parent).free < _ROOM
+    except OSError:
+        return False

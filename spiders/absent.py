@@ -64,6 +64,8 @@ def seen_through(
     phrase = page.soft_404
     if page.words_hash in known.knows(leased.site, SOFT_404):
         phrase = "the page of what is not there"
+    if phrase is None and _is_emptied(conn, leased, fetch, page):
+        phrase = "next to nothing is left of the text"
     if phrase is not None and leased.kind != "list" and fetch.status == 200:
         known.trap(conn, leased.site, SOFT_404, leased.url)
         return replace(fetch, status=404, error=f"soft 404: {phrase}"), None
@@ -71,6 +73,17 @@ def seen_through(
         known.trap(conn, leased.site, SOFT_404, leased.url)
         return replace(fetch, status=404, error=f"redirect to {moved_to}, where what is missing leads"), None
     return fetch, moved_to
+
+
+def _is_emptied(conn: sqlite3.Connection, leased: Leased, fetch: Fetch, page: PageRead) -> bool:
+    """A page that held a text and shows less than a tenth: an empty answer, a check for robots, a script."""
+    if leased.kind not in ("detail", "part") or fetch.body is None or fetch.truncated:
+        return False
+    han = page.han if fetch.body else 0
+    held = conn.execute(
+        "SELECT han FROM url WHERE id = ? AND body_hash IS NOT NULL AND moved_to IS NULL", (leased.id,)
+    ).fetchone()
+    return han is not None and han < FEW_HAN and held is not None and han * 10 < (held[0] or 0)
 
 
 def check_target(conn: sqlite3.Connection, known: Discovery, leased: Leased, page: PageRead) -> None:

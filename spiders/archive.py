@@ -25,12 +25,18 @@ from types import TracebackType
 
 import zstandard
 
-from fanwen.errors import BlockedError, DamagedError, FanwenError, IncompleteError, UsageError
+from fanwen.errors import (
+    BlockedError,
+    DamagedError,
+    FanwenError,
+    IncompleteError,
+    UsageError,
+    disk_is_full,
+)
 from fanwen.spiders.items import ArchivedDocument, ArchivedPart, Consent
 from fanwen.spiders.robots import (
     DISALLOWED,
     ROBOTS_PATH,
-    SITE_WIDE,
     TDMREP_PATH,
     TDMREP_RESERVES,
     Robots,
@@ -317,6 +323,16 @@ def utc_now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def as_utc(text: str) -> str | None:
+    """A date or time (ISO 8601, UTC where it says no zone) as it is stored; None for anything else."""
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment
+    except (ValueError, OverflowError):
+        return None
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
 def later(*, days: float = 0, seconds: float = 0) -> str:
     """A time from now on, as it is stored."""
     return (datetime.now(UTC) + timedelta(days=days, seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -345,7 +361,8 @@ def _explanation(error: sqlite3.Error, path: Path) -> FanwenError | None:
         return DamagedError(
             f"The archive {path} is damaged or not a database ({error}); restore it from a backup."
         )
-    if code == sqlite3.SQLITE_FULL:
+    unusable = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    if code == sqlite3.SQLITE_FULL or (unusable and disk_is_full(path)):
         return _disk_full(path)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return BlockedError(f"The archive {path} is locked by another process; wait until it has ended.")
@@ -405,48 +422,48 @@ FROM url GROUP BY site ORDER BY site
 
 
 class SiteWords:
-    """What sites say now for all their pages: the newest robots.txt and tdmrep.json of each origin."""
+    """What sites say now for all their pages: the newest robots.txt and tdmrep.json of each origin.
 
-    def __init__(self, archive: Archive):
+    Where a server only failed, what it said before still holds; ``strict``: a failure forbids, as in a crawl.
+    """
+
+    def __init__(self, archive: Archive, *, strict: bool = False):
         self._archive = archive
-        self._newest = {
-            (origin, path): (status, digest)
-            for origin, path, status, digest in archive.conn.execute(_SITE_FILES)
-        }
-        self._known: dict[str, tuple[Robots, Tdmrep] | None] = {}
+        self._decides = "1" if strict else "(status BETWEEN 200 AND 299 OR status BETWEEN 400 AND 428)"
+        self._known: dict[str, tuple[Robots | None, Tdmrep | None]] = {}
 
     def reservations(self, url: str, said: Iterable[str]) -> set[str]:
         """The reservations for a page: ``said`` with its last fetch, and the site's own word as it is now."""
-        known = self._of(origin(url))
-        if known is None:
-            return set(said)
-        robots, tdmrep = known
-        found = {word for word in said if not word.startswith(SITE_WIDE)} | robots.reservations(url)
-        if not robots.allows(url):
-            found.add(DISALLOWED)
-        return found | ({TDMREP_RESERVES} if tdmrep.reserves(url) else set())
+        robots, tdmrep = self.of(origin(url))
+        found = set(said)
+        if robots is not None:
+            found = {word for word in found if not word.startswith("robots.txt")} | robots.reservations(url)
+            found |= set() if robots.allows(url) else {DISALLOWED}
+        if tdmrep is not None:
+            found = found - {TDMREP_RESERVES} | ({TDMREP_RESERVES} if tdmrep.reserves(url) else set())
+        return found
 
-    def _of(self, site: str) -> tuple[Robots, Tdmrep] | None:
+    def of(self, site: str) -> tuple[Robots | None, Tdmrep | None]:
+        """The files of an origin, None for one that the archive does not have."""
         if site not in self._known:
-            self._known[site] = self._read(site)
+            robots, tdmrep = self._newest(site, ROBOTS_PATH), self._newest(site, TDMREP_PATH)
+            self._known[site] = (
+                robots and read_robots(*robots),
+                tdmrep and Tdmrep(tdmrep[2], read_tdmrep(tdmrep[1])),
+            )
         return self._known[site]
 
-    def _read(self, site: str) -> tuple[Robots, Tdmrep] | None:
-        if (site, ROBOTS_PATH) not in self._newest:
-            return None
-        status, digest = self._newest[site, ROBOTS_PATH]
-        robots = read_robots(status, self._archive.body(digest) if digest else b"", digest)
-        _, digest = self._newest.get((site, TDMREP_PATH), (0, None))
-        return robots, Tdmrep(digest, read_tdmrep(self._archive.body(digest)) if digest else ())
+    def forget(self, site: str) -> None:
+        """Read the files of an origin again: the archive has got a new one."""
+        self._known.pop(site, None)
 
-
-# answers that decide; where a server only failed, what it said before still holds
-_SITE_FILES = """
-SELECT origin, path, status, body_hash FROM
-  (SELECT *, row_number() OVER (PARTITION BY origin, path ORDER BY fetched_at DESC, id DESC) AS place
-   FROM robots WHERE (status BETWEEN 200 AND 299 OR status BETWEEN 400 AND 428) AND error IS NULL)
-WHERE place = 1
-"""
+    def _newest(self, site: str, path: str) -> tuple[int, bytes, str | None] | None:
+        row = self._archive.conn.execute(
+            "SELECT status, body_hash FROM robots WHERE origin = ? AND path = ? AND error IS NULL"
+            f" AND {self._decides} ORDER BY fetched_at DESC, id DESC LIMIT 1",
+            (site, path),
+        ).fetchone()
+        return row and (row[0], b"" if row[1] is None else self._archive.body(row[1]), row[1])
 
 
 def _document(url: str, members: list[sqlite3.Row], words: SiteWords) -> ArchivedDocument | None:

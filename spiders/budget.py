@@ -34,6 +34,11 @@ class Budgets:
         self._today(conn)
         return tuple(name for name in self.sites if self.reason(name) is None)
 
+    def spent(self, conn: sqlite3.Connection, site: str) -> tuple[int, int]:
+        """Requests and bytes over the wire of this day."""
+        self._today(conn)
+        return self._spent.get(site, (0, 0))
+
     def reason(self, site: str) -> str | None:
         """Why the site is left alone for today, None while it may be asked."""
         polite = self.sites[site].polite

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -37,6 +38,7 @@ class SiteReport:
     ``spared`` pages were not asked for because a sitemap says they are the same; ``scripted`` ones show
     nothing without JavaScript. ``traps`` are what was not followed, ``robots`` the sha256 of each robots.txt
     in force, ``budget`` says that the site may be asked no more today, which is no trouble.
+    ``requests_today`` and ``bytes_today`` (over the wire) count for it, over all crawls of the day (UTC).
     """
 
     site: str
@@ -61,6 +63,8 @@ class SiteReport:
     traps: tuple[Trap, ...] = ()
     robots: tuple[str, ...] = ()
     budget: str | None = None
+    requests_today: int = 0
+    bytes_today: int = 0
     closed: str | None = None
     told_to_wait: bool = False
 
@@ -108,7 +112,7 @@ class CrawlReport:
 
 
 def crawl(options: CrawlOptions) -> CrawlReport:
-    """Crawl the sites until nothing is due, or until SIGINT or SIGTERM.
+    """Crawl the sites until nothing is due, or until SIGINT, SIGTERM or SIGHUP.
 
     Raises UsageError without contact or with nothing to crawl, BlockedError when another crawl of a site runs
     or the archive is locked, IncompleteError when the disk is full, DamagedError for a torn archive.
@@ -141,7 +145,8 @@ def crawl(options: CrawlOptions) -> CrawlReport:
 def sites_to_crawl(options: CrawlOptions) -> dict[str, Site]:
     """The sites that this call crawls: paused and retired ones left out, and those of other shards.
 
-    Raises UsageError when that leaves none, or when sites of the public web would be read without a contact.
+    Raises UsageError when that leaves none, when sites of the public web would be read without a contact, or
+    when a site is to be rendered and there is nothing to render it with.
     """
     sites = {name: site for name, site in options.sites.items() if site.status not in _SKIPPED}
     if not sites:
@@ -157,6 +162,10 @@ def sites_to_crawl(options: CrawlOptions) -> dict[str, Site]:
         if not 1 <= share <= shares:
             raise UsageError(f"The shard {share}/{shares} does not exist; give i/n with 1 ≤ i ≤ n.")
         sites = {name: site for name, site in sites.items() if shard_of(name, shares) == share}
+    if rendered := [name for name, site in sites.items() if site.render]:
+        from fanwen.spiders.render import find_browser  # imports Scrapy, which is slow
+
+        find_browser(rendered[0])
     return sites
 
 
@@ -171,7 +180,11 @@ def _run_reactor(run: Run) -> None:
 
     from fanwen.spiders.spider import FanwenSpider
 
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = {number: signal.getsignal(number) for number in numbers}
+    if handlers[signal.SIGHUP] != signal.SIG_IGN:  # nohup
+        # a closed terminal ends a crawl in order, as Scrapy does it for the other two
+        signal.signal(signal.SIGHUP, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
     process = CrawlerProcess(_settings(run.options, run.frontier.sites))
     for name in ("scrapy", "twisted"):  # now, because the process has just set their levels itself
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -195,12 +208,18 @@ def _settings(options: CrawlOptions, sites: Mapping[str, Site]) -> dict[str, obj
     hosts = {host for site in sites.values() for host in (site.host, *site.hosts)}
     # through a proxy all hosts share the connections that are kept open
     shared = {"CONCURRENT_REQUESTS_PER_DOMAIN": max(1, len(hosts))} if options.proxy else {}
-    return chosen | shared | {
-        "USER_AGENT": f"fanwen/{__version__} (research corpus of Chinese sample essays{contact})",
-        "FANWEN_PROXY": options.proxy,
-        # the scheduler keeps the delay
-        "DOWNLOAD_SLOTS": {host: {"concurrency": 1, "delay": 0.0, "jitter": 0.0} for host in hosts},
-    }
+    render = {"fanwen.spiders.render.RenderMiddleware": 100} if any(s.render for s in sites.values()) else {}
+    return (
+        chosen
+        | shared
+        | {
+            "DOWNLOADER_MIDDLEWARES": {**defaults.DOWNLOADER_MIDDLEWARES, **render},
+            "USER_AGENT": f"fanwen/{__version__} (research corpus of Chinese sample essays{contact})",
+            "FANWEN_PROXY": options.proxy,
+            # the scheduler keeps the delay
+            "DOWNLOAD_SLOTS": {host: {"concurrency": 1, "delay": 0.0, "jitter": 0.0} for host in hosts},
+        }
+    )
 
 
 def _site_report(run: Run, count: SiteCount) -> SiteReport:
@@ -208,6 +227,7 @@ def _site_report(run: Run, count: SiteCount) -> SiteReport:
     hosts = [run.hosts[name] for name in (site.host, *site.hosts) if name in run.hosts]
     closed = sorted(f"{host.name}: {host.closed}" for host in hosts if host.closed)
     outcomes = count.outcomes
+    requests_today, bytes_today = run.frontier.budgets.spent(run.frontier.archive.conn, count.site)
     return SiteReport(
         site=count.site,
         requests=count.requests,
@@ -231,6 +251,8 @@ def _site_report(run: Run, count: SiteCount) -> SiteReport:
         traps=count.traps,
         robots=count.robots,
         budget=run.frontier.budgets.reason(count.site) if count.queued else None,
+        requests_today=requests_today,
+        bytes_today=bytes_today,
         closed="; ".join(closed) or None,
         told_to_wait=any(host.told_to_wait for host in hosts),
     )

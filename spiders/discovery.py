@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -28,9 +28,11 @@ HELD_PRIORITY = 5
 PART_STEP = 1000
 LIST_DAYS = 1
 
+_SITEMAP_DEPTH = 2  # an index of indexes, which the protocol does not know but sites have
 _BARREN = 3  # list pages of one run without anything new, until the rest of the run is left
 _BARREN_SHAPE = 20  # the same for lists of one shape that were never read before: tags, days of a calendar
 SIGHTINGS = 3  # of one text under several addresses, until that is taken for the site's habit
+_BARREN_FOLDER = 60  # and for a whole folder, where each has a shape of its own: /tag/a1+b2/, /tag/b/c/
 _TOKEN = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[A-Za-z0-9_.~-]{8,}|[0-9a-f]{16,}|\d{12,}")
 
 ENDLESS, TOO_DEEP, TOO_MANY = "lists without end", "too deep", "too many URLs"
@@ -67,7 +69,8 @@ class Discovery:
         self._ended = set(
             conn.execute(
                 "SELECT site, series FROM series WHERE crawl = ? AND barren >="
-                f" CASE WHEN series LIKE 'shape %' THEN {_BARREN_SHAPE} ELSE {_BARREN} END",
+                f" CASE WHEN series LIKE 'shape %' THEN {_BARREN_SHAPE}"
+                f" WHEN series LIKE 'folder %' THEN {_BARREN_FOLDER} ELSE {_BARREN} END",
                 (crawl,),
             )
         )
@@ -116,7 +119,7 @@ class Discovery:
         known = conn.execute("SELECT 1 FROM url WHERE url = ?", (link.url,)).fetchone()
         if known is None:
             limits = self.sites[site].limits
-            over = TOO_DEEP if depth > limits.depth else None
+            over = TOO_DEEP if depth > (_SITEMAP_DEPTH if link.kind == "sitemap" else limits.depth) else None
             if self.sizes.get(site, 0) >= limits.urls:
                 over = TOO_MANY
             if over is not None:
@@ -151,7 +154,7 @@ class Discovery:
         return known is None
 
     def _is_ended(self, site: str, series: str, url: str) -> bool:
-        return (site, series) in self._ended or (site, f"shape {shape(url)}") in self._ended
+        return any((site, one) in self._ended for one in (series, *(name for name, _ in _kinds(url))))
 
     # -- lists that bring nothing new --------------------------------------------------------------
 
@@ -163,17 +166,20 @@ class Discovery:
         if self._barren(conn, leased.site, at.series, brought) >= _BARREN:
             self._end(conn, leased.site, at.series, "series = ?", (at.series,))
         if not known:
-            alike = f"shape {shape(leased.url)}"
-            if self._barren(conn, leased.site, alike, brought) >= _BARREN_SHAPE:
-                rows = conn.execute(
-                    "SELECT id, url FROM url WHERE site = ? AND state = 'new' AND kind = 'list'"
-                    " AND body_hash IS NULL",
-                    (leased.site,),
-                ).fetchall()
-                for number, url in rows:
-                    if f"shape {shape(url)}" == alike:
-                        self._end(conn, leased.site, alike, "id = ?", (number,))
-                self._ended.add((leased.site, alike))
+            for alike, most in _kinds(leased.url):
+                if self._barren(conn, leased.site, alike, brought) >= most:
+                    self._end_alike(conn, leased.site, alike)
+
+    def _end_alike(self, conn: sqlite3.Connection, site: str, alike: str) -> None:
+        rows = conn.execute(
+            "SELECT id, url FROM url"
+            " WHERE site = ? AND state = 'new' AND kind = 'list' AND body_hash IS NULL",
+            (site,),
+        ).fetchall()
+        for number, url in rows:
+            if any(name == alike for name, _ in _kinds(url)):
+                self._end(conn, site, alike, "id = ?", (number,))
+        self._ended.add((site, alike))
 
     def _barren(self, conn: sqlite3.Connection, site: str, series: str, brought: int) -> int:
         row = conn.execute(
@@ -261,6 +267,14 @@ class Discovery:
                     (new, number),
                 )
             self.trap(conn, site, kind, url)
+
+
+def _kinds(url: str) -> Iterator[tuple[str, int]]:
+    """What a list is one of, by its address, and how many of those may bring nothing in a row."""
+    yield f"shape {shape(url)}", _BARREN_SHAPE
+    folder = re.match(r"/[^/?]*(?=[/?].)", target(url))
+    if folder is not None:
+        yield f"folder {folder[0]}", _BARREN_FOLDER
 
 
 def _at_host(old: str, new: str, url: str) -> str:

@@ -28,6 +28,7 @@ from fanwen.spiders.budget import Budgets
 from fanwen.spiders.discovery import HELD_PRIORITY, LIES, LIST_DAYS, Discovery, Place
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.items import Discovered, Fetch, Leased, PageRead
+from fanwen.spiders.reader import reader_of
 from fanwen.spiders.robots import SITE_WIDE, TDMREP_PATH
 from fanwen.spiders.scope import Scope
 from fanwen.spiders.site import Site
@@ -196,7 +197,7 @@ class Frontier:
             fetch, moved_to = absent.seen_through(conn, self.discovery, leased, fetch, page, moved_to)
             body_hash = None if fetch.body is None else self.archive.store_body(fetch.body)
             outcome = _outcome(fetch, body_hash, before, moved_to)
-            fetch_id = self._insert_fetch(conn, leased, fetch, outcome, body_hash, before.consent_fetch)
+            fetch_id = self.insert_fetch(conn, leased.id, fetch, outcome, body_hash, before.consent_fetch)
             self.budgets.spend(conn, leased.site, fetch.wire_bytes or len(fetch.body or b""))
             if outcome in ("new", "changed"):
                 conn.execute(
@@ -347,15 +348,16 @@ class Frontier:
                         refused.append(f"{url}: {reason}")
         return tuple(refused)
 
-    def _insert_fetch(
+    def insert_fetch(
         self,
         conn: sqlite3.Connection,
-        leased: Leased,
+        url_id: int,
         fetch: Fetch,
         outcome: str,
         body_hash: str | None,
         earlier: int | None,
     ) -> int:
+        """Write one visit down, of this crawl or of none; a 304 goes on to say what ``earlier`` said."""
         consent = fetch.consent
         meta, robots_tag, tdm, usage, reservations = (
             consent.meta_robots,
@@ -382,8 +384,8 @@ class Frontier:
         return insert(
             conn,
             "fetch",
-            url_id=leased.id,
-            crawl=self.crawl,
+            url_id=url_id,
+            crawl=self.crawl or None,
             fetched_at=fetch.fetched_at,
             status=fetch.status,
             outcome=outcome,
@@ -553,6 +555,8 @@ def _before(conn: sqlite3.Connection, leased: Leased) -> Before:
 def _follow_rules(site: Site) -> str:
     """What decides which links are followed: while it is the same, an unchanged page is not read again."""
     rules = [site.host, site.hosts, site.follow.model_dump(), site.parts.model_dump()]
+    if site.spider is not None:
+        rules += [site.spider, reader_of(site.spider).version]
     return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:16]
 
 

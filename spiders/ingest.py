@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive, utc_now
-from fanwen.spiders.warc import WARC_ENDINGS
+from fanwen.spiders.takedown import TAKEN_DOWN, Takedown
+from fanwen.spiders.warc import BY_HAND, WARC_ENDINGS
+from fanwen.spiders.warc_read import is_warc
 
 MAX_FILE = 256 * 1024 * 1024
 _TYPES = {
@@ -36,7 +39,7 @@ class Skipped:
     """A file that was not taken: its path as given, a reason code, and one sentence."""
 
     path: str
-    reason: str  # unknown_type, empty, unreadable, too_large
+    reason: str  # unknown_type, empty, unreadable, too_large, no_warc, taken_down
     sentence: str
 
 
@@ -49,7 +52,9 @@ class IngestReport:
     skipped: tuple[Skipped, ...] = ()
 
 
-def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
+def ingest_files(
+    archive: Archive, paths: Iterable[Path | str], takedown: Takedown = Takedown()
+) -> IngestReport:
     """Take HTML, text, Markdown, PDF and DOCX files; folders are read recursively, sorted, WARC files left.
 
     Raises UsageError for a path that does not exist, before anything is stored.
@@ -59,11 +64,19 @@ def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
     added = known = 0
     skipped: list[Skipped] = []
     for path in _files(given, skipped):
-        if path.name.endswith(WARC_ENDINGS):
+        if _ends_as_warc(path):
+            if path not in given and not is_warc(path):
+                skipped.append(Skipped(str(path), "no_warc", f"{path} is no WARC file, or cannot be read."))
             continue
         content_type = content_type_of(path)
         body = _read(path, content_type, skipped)
         if body is None:
+            continue
+        if (
+            takedown.names(url := BY_HAND + sha256(body).hexdigest())
+            or url[len(BY_HAND) :] in takedown.hashes
+        ):
+            skipped.append(Skipped(str(path), "taken_down", f"{path} is {TAKEN_DOWN}."))
             continue
         if archive.store_file(body, name=path.name, content_type=content_type, fetched_at=now):
             added += 1
@@ -73,13 +86,21 @@ def ingest_files(archive: Archive, paths: Iterable[Path | str]) -> IngestReport:
 
 
 def warc_files(paths: Iterable[Path]) -> list[Path]:
-    """The WARC files among these files and folders, by their names. Raises UsageError as above."""
-    return [path for path in _files(_existing(paths), []) if path.name.endswith(WARC_ENDINGS)]
+    """The WARC files among these files, by their names, and folders. Raises UsageError as above.
+
+    A file in a folder that is none is left out, which :func:`ingest_files` reports.
+    """
+    given = _existing(paths)
+    return [path for path in _files(given, []) if _ends_as_warc(path) and (path in given or is_warc(path))]
 
 
 def content_type_of(path: Path) -> str | None:
     """The content type by the file's ending, None for a kind that is not taken."""
     return _TYPES.get(path.suffix.lower())
+
+
+def _ends_as_warc(path: Path) -> bool:
+    return path.name.lower().endswith(WARC_ENDINGS)
 
 
 def _existing(paths: Iterable[Path | str]) -> list[Path]:

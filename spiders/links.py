@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
@@ -17,9 +16,12 @@ from typing import Any
 
 from lxml import etree
 
+from fanwen.markup import tame
+from fanwen.spiders.archive import as_utc
 from fanwen.spiders.decompress import RefusedBodyError, inflate
 from fanwen.spiders.discovery import PART_STEP
 from fanwen.spiders.items import Discovered, Leased, PageRead
+from fanwen.spiders.reader import RawPage, read
 from fanwen.spiders.scope import Scope
 
 _MAX_SITEMAP = 50 * 1024 * 1024
@@ -35,6 +37,8 @@ _FOLLOWED = {
 _HTML_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml")
 _METAS = etree.XPath("//meta[@name and @content]")
 _ANCHORS = etree.XPath("//a[@href]")
+# many sitemaps write it so in a query; what follows would be lost
+_BARE_AMPERSAND = re.compile(rb"<!\[CDATA\[.*?\]\]>|&(?=[A-Za-z0-9_.-]+=)", re.DOTALL)
 _NO_WORDS = re.compile(r"[\W_]+")
 
 
@@ -48,13 +52,15 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
         traps: list[tuple[str, str]] = []
         if leased.kind == "sitemap":
             return PageRead(tuple(_unique(_sitemap_links(scope, body, traps))), traps=tuple(traps))
+        own = tuple(_own_links(leased, scope, url, body, content_type, traps)) if scope.site.spider else ()
         if not is_html(body, content_type):
-            return PageRead()
+            return PageRead(own, traps=tuple(traps))
         headers = {"Content-Type": content_type} if content_type else {}
-        page = HtmlResponse(url, body=body, headers=headers)
+        page = HtmlResponse(url, body=tame(body), headers=headers)
         base = get_base_url(page)
         root = page.selector.root
-        links = [*_part_links(leased, scope, page, base), *_pattern_links(leased, scope, root, base, traps)]
+        parts = _part_links(leased, scope, page, base)
+        links = [*own, *parts, *_pattern_links(leased, scope, root, base, traps)]
         metas = tuple((meta.get("name").strip().lower(), meta.get("content")) for meta in _METAS(root))
         words = _words(leased, root)
         # letters beyond ASCII are Han here, and counting them so is fifty times as fast
@@ -65,7 +71,7 @@ def read_page(leased: Leased, scope: Scope, url: str, body: bytes, content_type:
             words_hash=blake2b(words.encode("utf-8", "replace"), digest_size=16).hexdigest()
             if words
             else None,
-            han=han if words else None,
+            han=han if words or leased.kind != "list" else None,
             soft_404=_soft_404(page.text) if han < _FEW_HAN and leased.kind != "list" else None,
             needs_script=han < 30 and not links and _rules()[2].search(page.text) is not None,
             traps=tuple(traps),
@@ -110,6 +116,29 @@ def _pattern_links(
             yield Discovered(link.url, link.kind, page=pages[href]) if paged else link
         elif trap is not None:
             traps.append((trap, href[:500]))
+
+
+def _own_links(
+    leased: Leased,
+    scope: Scope,
+    url: str,
+    body: bytes,
+    content_type: str | None,
+    traps: list[tuple[str, str]],
+) -> Iterator[Discovered]:
+    """What the site's own reader says that the page links; judged like any other link."""
+    reading = read(str(scope.site.spider), RawPage(url, leased.kind, body, content_type))
+    kinds = scope.followed(_FOLLOWED[leased.kind])
+    for href in dict.fromkeys(reading.links):
+        link, trap = scope.discovered(href, url, kinds)
+        if link is not None:
+            yield link
+        elif trap is not None:
+            traps.append((trap, href[:500]))
+    if leased.kind == "detail":
+        parts = (scope.url(part, url)[0] for part in reading.parts[: scope.site.parts.max_parts])
+        for place, part in enumerate(filter(None, parts), start=1):
+            yield Discovered(part, "part", leased.document_url, place)
 
 
 def _further_pages(root: Any) -> dict[str, int]:
@@ -179,6 +208,7 @@ def _sitemap_links(scope: Scope, body: bytes, traps: list[tuple[str, str]]) -> I
     if body[:2] == b"\x1f\x8b":
         body = inflate(body, _MAX_SITEMAP)[0]
     parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
+    body = _BARE_AMPERSAND.sub(lambda found: b"&amp;" if found[0] == b"&" else found[0], body)
     root = etree.fromstring(body, parser)
     if root is None:
         raise RefusedBodyError("not a sitemap")
@@ -200,14 +230,8 @@ def _sitemap_links(scope: Scope, body: bytes, traps: list[tuple[str, str]]) -> I
 def read_lastmod(text: str | None) -> str | None:
     """A W3C date or time as UTC: ``2026-03-01`` or ``2026-03-01T08:00:00Z``; None for anything else."""
     text = (text or "").strip()
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if len(text) <= 10:
-        return moment.date().isoformat()
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = as_utc(text)
+    return moment[:10] if moment and len(text) <= 10 else moment
 
 
 def _soft_404(source: str) -> str | None:

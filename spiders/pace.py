@@ -15,6 +15,7 @@ from fanwen.spiders.items import Fetch, Leased, PageRead
 from fanwen.spiders.robots import Robots, Tdmrep
 
 ROBOTS_TTL = 24 * 3600.0
+_LONGEST_WAIT = 30 * 24 * 3600.0  # seconds; one header keeps nobody away for ever
 MAX_STRIKES = 8  # failures in a row, over all pages, until a host counts as not answering
 _JITTER = 0.5
 
@@ -77,11 +78,11 @@ def jittered(delay: float) -> float:
 
 
 def retry_after(value: str | None) -> float | None:
-    """Seconds asked for by a Retry-After header, as a number or as a date; None where it says nothing."""
+    """Seconds asked for by a Retry-After header (number or date), 30 days at most; None: it says nothing."""
     if value is None or not value.strip():
         return None
     try:
-        return max(0.0, float(value))
+        return min(max(0.0, float(value)), _LONGEST_WAIT)
     except ValueError:
         pass
     try:
@@ -89,4 +90,4 @@ def retry_after(value: str | None) -> float | None:
     except ValueError:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), _LONGEST_WAIT)

@@ -21,13 +21,17 @@ _BLOCKS = frozenset(
     ("body", "div", "article", "section", "main", "td", "tr", "tbody", "table", "center", "form")
 )
 _HAN = re.compile(r"[㐀-鿿]")
+_SPACES = re.compile(r"\s+")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 # what a program numbers or names: item-3841, css-1x2y3z, _a9f3c
 _MADE = re.compile(r"\d{3,}|^(css|sc|jsx|el|id)-|^_|(?=[a-z]*\d)(?=\d*[a-z])[0-9a-z]{6,}$")
+# what a build adds to a name of the source, Page_body__2bQx7: the next build adds something else
+_BUILT = re.compile(r"([A-Za-z][A-Za-z0-9_-]*__)(?=[A-Za-z_-]*[A-Z0-9])[A-Za-z0-9_-]{5,8}")
 # viewers show the title as the name of a file
 _FILE_NAME = re.compile(r"(?i)\.(docx?|pdf|txt|pptx?|wps|rtf)$")
-# Han characters of running text that make a page an article; of a stretch that is running text
-_ARTICLE, _STRETCH = 150, 12
+# Han characters of running text that make a page an article; of a stretch that is running text;
+# of a link that may be the headline of a summary: names of persons are shorter
+_ARTICLE, _STRETCH, _HEADLINE = 150, 12, 6
 # Names of one page that are tried on all: no honest page has as many around its title or its text.
 _MOST_NAMES = 60
 # A child that holds this share of its parent's text goes on; a selector must hold this share of the text.
@@ -45,9 +49,13 @@ class Choice:
 
 @dataclass(eq=False)
 class Article:
-    """One decoded page: what stands where. ``root`` is its tree; nothing in it is changed."""
+    """One decoded page: what stands where. ``root`` is its tree; nothing in it is changed.
+
+    ``talk`` are words that begin the names of what visitors write; it is no running text of an article.
+    """
 
     text: str
+    talk: tuple[str, ...] = ()
     root: Any = field(init=False)
     head: str = field(init=False)
     _selected: dict[str, list[Any]] = field(init=False, default_factory=dict)
@@ -66,11 +74,14 @@ class Article:
         whole: dict[Any, int] = {}
         elements = [one for one in self.root.iter() if isinstance(one.tag, str)]
         dead, linked = set(), set()
+        talk = re.compile(f"({'|'.join(self.talk) or '$^'})s?([-_]|$)", re.IGNORECASE)
         for one in elements:
             parent = one.getparent()
             if one.tag in _UNREAD or parent in dead:
                 dead.add(one)
-            if one.tag == "a" or parent in linked:
+            names = [one.get("id") or "", *(one.get("class") or "").split()]
+            said = one.tag in ("div", "section", "ol", "ul") and any(map(talk.match, names))
+            if one.tag == "a" or said or parent in linked:
                 linked.add(one)
             own = "" if one in dead else (one.text or "")
             tails = "" if one in dead else "".join(child.tail or "" for child in one)
@@ -90,7 +101,7 @@ class Article:
         bodies = self.root.xpath("//body")
         node = bodies[0] if bodies else self.root
         total = self.counts.get(node, (0, 0))[0]
-        if total < _ARTICLE:
+        if total < _ARTICLE or self._summaries() > total / 2:
             return None
         while True:
             inner = [one for one in node if one.tag in _BLOCKS]
@@ -98,6 +109,28 @@ class Article:
             if best is None or self.counts[best][0] < _GOES_ON * self.counts[node][0]:
                 return node
             node = best
+
+    def _summaries(self) -> int:
+        """Running text in blocks that each stand below a headline that links elsewhere: a list's."""
+        headlines = {
+            one for one in self.root.iter("a")
+            if not (one.get("href") or "#").startswith("#") and self.counts[one][1] >= _HEADLINE
+            and (parent := one.getparent()) is not None and self.counts[parent][1] == self.counts[one][1]
+        }  # fmt: skip
+        inside = dict.fromkeys(self.counts, 0)
+        for one in reversed(self.counts):
+            if (parent := one.getparent()) is not None:
+                inside[parent] += inside[one] + (one in headlines)
+        held = []
+        for one in headlines:
+            block = one.getparent()
+            if inside[block] == 1:
+                # the largest block around this headline that holds no other one
+                while (above := block.getparent()) is not None and inside[above] == 1:
+                    block = above
+                held.append(self.counts[block][0])
+        told = sorted(filter(None, held))
+        return sum(told) if len(told) >= 3 and told[-1] <= sum(told) / 2 else 0
 
     def select(self, selector: str) -> list[Any]:
         """The elements a CSS selector finds, without those inside another."""
@@ -135,8 +168,12 @@ def content_choices(articles: Sequence[Article], loose: Iterable[str]) -> list[C
     left = set(range(len(articles)))
     while left and judged:
         best = max(
-            judged, key=lambda c: (len(c.pages & left), round(c.tight, 1), c.selector[0] == "#", c.tight)
-        )
+            judged,
+            key=lambda c: (
+                len(c.pages & left), round(c.tight, 1),
+                not re.search(r"\d", c.selector), c.selector[0] == "#", c.tight,
+            ),
+        )  # fmt: skip
         if not best.pages & left:
             break
         chosen.append(best)
@@ -145,8 +182,8 @@ def content_choices(articles: Sequence[Article], loose: Iterable[str]) -> list[C
 
 
 def title_choices(articles: Sequence[Article], loose: Iterable[str]) -> list[Choice]:
-    """Selectors of the title: what they find first is how the page's ``<title>`` begins."""
-    candidates = {"h1", "h2"} | {
+    """The selector of the title: what it finds first is a whole part of ``<title>``, and differs by page."""
+    candidates = {"h1", "h2", "h3", "h4", "b", "strong"} | {
         selector
         for article in articles
         for selector in islice(_names_of_titles(article, frozenset(loose)), _MOST_NAMES)
@@ -158,8 +195,10 @@ def title_choices(articles: Sequence[Article], loose: Iterable[str]) -> list[Cho
             if (found := article.select(selector)) and _is_title(article, found[0])
         )  # fmt: skip
         single = sum(len(articles[k].select(selector)) == 1 for k in pages) / max(1, len(pages))
-        judged.append(Choice(selector, pages, single))
-    judged = [choice for choice in judged if choice.pages]
+        shown = {_shown(articles[k], articles[k].select(selector)[0]) for k in pages}
+        # what all pages show is the site's name; what one of many shows was named by a program
+        if len(pages) >= (2 if len(articles) >= 3 else 1) and (len(shown) > 1 or len(articles) == 1):
+            judged.append(Choice(selector, pages, single))
     judged.sort(key=lambda c: (-len(c.pages), -c.tight, c.selector != "h1", c.selector[0] != "#", c.selector))
     return judged[:1]
 
@@ -193,8 +232,20 @@ def names_of(element: Any, loose: frozenset[str]) -> Iterator[str]:
         ("#", element.get("id") or ""),
         *((".", one) for one in (element.get("class") or "").split()),
     ):
-        if _NAME.fullmatch(name) and not _MADE.search(name) and name.lower() not in loose:
+        if mark == "." and (built := _BUILT.fullmatch(name)):
+            yield f"[class*='{built[1]}']"
+        elif _NAME.fullmatch(name) and not _MADE.search(name) and name.lower() not in loose:
             yield mark + name
+
+
+def first_line(element: Any) -> str:
+    """The text before the first ``<br>``, all of it where there is none."""
+    text = element.text or ""
+    for one in element:
+        if one.tag == "br":
+            break
+        text += "".join(one.itertext()) + (one.tail or "")
+    return text
 
 
 def _names_of_titles(article: Article, loose: frozenset[str]) -> Iterator[str]:
@@ -220,12 +271,22 @@ def _content_choice(articles: Sequence[Article], selector: str) -> Choice:
 
 
 def _is_title(article: Article, element: Any) -> bool:
-    shown = _FILE_NAME.sub("", _squeezed("".join(element.itertext())))
-    return len(_HAN.findall(shown)) >= 4 and _squeezed(article.head).startswith(shown)
+    return bool(_shown(article, element))
+
+
+def _shown(article: Article, element: Any) -> str:
+    """What of the element is a whole part of ``<title>``: all of it, or its first line; else nothing."""
+    head = _squeezed(article.head)
+    for text in ("".join(element.itertext()), first_line(element)):
+        shown = _FILE_NAME.sub("", _squeezed(text)).strip("【】[]《》")
+        part = rf"(^|(?<=[^0-9A-Za-z㐀-鿿])){re.escape(shown)}(?![0-9A-Za-z㐀-鿿])"
+        if len(_HAN.findall(shown)) >= 4 and (head.startswith(shown) or re.search(part, head)):
+            return shown
+    return ""
 
 
 def _squeezed(text: str) -> str:
-    return re.sub(r"\s+", "", text)
+    return _SPACES.sub("", text)
 
 
 def _is_furniture(article: Article, element: Any, selector: str, words: Sequence[str]) -> bool:

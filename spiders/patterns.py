@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import json
 import re
-import re._constants as sre  # type: ignore[import-not-found]
-import re._parser as parser  # type: ignore[import-not-found]
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, product
-from typing import Any
 
 # The longest URL that is followed, see links.py, and seconds that all its readings may take together.
 _LONGEST, _PATIENCE = 2000, 5.0
 _MOST = 24
-_OF_CATEGORY = {
-    sre.CATEGORY_DIGIT: "1",
-    sre.CATEGORY_WORD: "a",
-    sre.CATEGORY_SPACE: " ",
-    sre.CATEGORY_NOT_DIGIT: "a",
-    sre.CATEGORY_NOT_SPACE: "a",
-    sre.CATEGORY_NOT_WORD: "-",
-}
+# The parts of a pattern: what matches no character, groups (that look around), sets, repeats, characters.
+_TOKEN = re.compile(
+    r"""(?P<nothing>\\[AbBZ]|[\^$]|\(\?[a-zA-Z-]+\))
+    | (?P<around>\(\?<?[=!]) | (?P<group>\((\?(P<\w+>|[a-zA-Z-]*:|>))?) | (?P<end>\)) | (?P<other>\|)
+    | (?P<set>\[\^?\]?(\\.|[^\]\\])*\])
+    | (?P<repeat>([*+?]|\{(?P<least>\d+)?,?\d*\})[?+]?) | (?P<one>\\.|.)""",
+    re.VERBOSE | re.DOTALL,
+)
+_CLASSES = {"d": "1", "w": "a", "s": " ", "D": "a", "S": "a", "W": "-"}
 # Says which pattern it is at, so that the one it hangs in is known when it is ended.
 _MEASURE = """
 import json, re, sys
@@ -41,8 +39,7 @@ print("done", flush=True)
 
 def examples(pattern: str) -> tuple[str, ...]:
     """At most 24 strings that the pattern matches, one for each of its alternatives; the shortest of each."""
-    found = islice(_written(parser.parse(pattern)), 4 * _MOST)
-    good = (text for text in dict.fromkeys(found) if re.search(pattern, text))
+    good = (text for text in dict.fromkeys(_written(_TOKEN.finditer(pattern))) if re.search(pattern, text))
     return tuple(islice(good, _MOST))
 
 
@@ -86,38 +83,36 @@ def _probes(pattern: str) -> list[str]:
     return list(dict.fromkeys(probes))
 
 
-def _written(parsed: Any) -> Iterator[str]:
-    """The strings that a parsed pattern stands for, assertions left aside."""
-    parts = [_alternatives(operation, argument) for operation, argument in parsed]
-    for choice in product(*parts):
-        yield "".join(choice)
+def _written(tokens: Iterator[re.Match[str]]) -> list[str]:
+    """Strings that the tokens up to the end of their group stand for; assertions are left aside."""
+    found: list[str] = []
+    parts: list[list[str]] = []
+    for token in tokens:
+        kind = token.lastgroup
+        if kind in ("end", "other"):
+            found += _joined(parts)
+            parts = []
+            if kind == "end":
+                return found
+        elif kind == "repeat" and parts:
+            least = {"*": 0, "?": 0, "+": 1}.get(token[0][0], int(token["least"] or 0))
+            once = [text * max(1, least) for text in parts[-1]]
+            parts[-1] = once if least else [*once, ""]
+        elif kind in ("group", "around"):
+            inner = _written(tokens)
+            parts.append(inner if kind == "group" else [""])
+        else:
+            parts.append(["" if kind == "nothing" else _character(token[0])])
+    return found + _joined(parts)
 
 
-def _alternatives(operation: Any, argument: Any) -> list[str]:
-    if operation is sre.LITERAL:
-        return [chr(argument)]
-    if operation is sre.NOT_LITERAL:
-        return ["a" if argument != ord("a") else "b"]
-    if operation is sre.ANY:
-        return ["a"]
-    if operation is sre.IN:
-        return [_member(argument)]
-    if operation is sre.BRANCH:
-        return [text for branch in argument[1] for text in islice(_written(branch), _MOST)]
-    if operation is sre.SUBPATTERN:
-        return list(islice(_written(argument[-1]), _MOST))
-    if operation in (sre.MAX_REPEAT, sre.MIN_REPEAT, sre.POSSESSIVE_REPEAT):
-        least, most, inner = argument
-        once = [text * max(1, least) for text in islice(_written(inner), _MOST)] if most else []
-        return once + ([""] if least == 0 else [])
-    return [""]
+def _joined(parts: Sequence[Sequence[str]]) -> list[str]:
+    return ["".join(choice) for choice in islice(product(*parts), 4 * _MOST)]
 
 
-def _member(members: Sequence[tuple[Any, Any]]) -> str:
-    """One character of a set; of a set that excludes, one that is rarely excluded."""
-    operation, argument = members[0]
-    if operation is sre.NEGATE:
+def _character(part: str) -> str:
+    """One character that is matched; of a set that excludes, one that is rarely excluded."""
+    if part.startswith("[^") or part == ".":
         return "a"
-    if operation is sre.RANGE:
-        return chr(argument[0])
-    return _OF_CATEGORY.get(argument, "a") if operation is sre.CATEGORY else chr(argument)
+    first = part[1:] if part[0] == "[" else part
+    return _CLASSES.get(first[1], first[1]) if first[0] == "\\" else first[0]

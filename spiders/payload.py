@@ -7,18 +7,22 @@ headers as they were. So the bytes decide: what is not chunked or compressed is 
 from __future__ import annotations
 
 import re
-from io import BytesIO
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import brotli
-from warcio.statusandheaders import StatusAndHeadersParser
+import zstandard
 
 from fanwen.spiders.decompress import RefusedBodyError, inflate
 
 _STATUS = re.compile(rb"HTTP/\d(?:\.\d)?[ \t]+([1-5]\d\d)\b")
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]*)?(\r?\n)")
 _LINE_END = re.compile(rb"\r?\n")
-# what neither brotli nor raw deflate, which have no mark of their own, is taken for
+_ZSTD_WINDOW = 8 * 1024 * 1024  # RFC 9659
+_FEW = 128
+_GREW = "too large: more than {} bytes after decompression"
+# what is not compressed, whatever its headers say
 _PLAIN = re.compile(rb"(?:\xef\xbb\xbf)?\s*<|%PDF-|PK\x03\x04")
 
 
@@ -38,11 +42,19 @@ def read_answer(block: bytes) -> Answer | None:
     found = _STATUS.match(block)
     if found is None:
         return None
-    stream = BytesIO(block)
+    end = _HEAD_END.search(block)
     headers: dict[str, list[str]] = {}
-    for name, value in StatusAndHeadersParser(["HTTP/"]).parse(stream).headers:
-        headers.setdefault(name.strip().lower(), []).append(value.strip())
-    return Answer(int(found[1]), headers, stream.read())
+    for name, value in read_headers(block[: end.start()] if end else block):
+        headers.setdefault(name, []).append(value)
+    return Answer(int(found[1]), headers, block[end.end() :] if end else b"")
+
+
+def read_headers(head: bytes) -> Iterator[tuple[str, str]]:
+    """Name in lower case and value of each line behind the first; bytes as Latin-1, which loses none."""
+    for line in re.sub(rb"\r?\n[ \t]+", b" ", head).splitlines()[1:]:
+        name, colon, value = line.decode("latin-1").partition(":")
+        if colon:
+            yield name.strip().lower(), value.strip()
 
 
 def payload(answer: Answer, limit: int) -> tuple[bytes, bool]:
@@ -89,14 +101,16 @@ def _dechunked(body: bytes) -> tuple[bytes, bool]:
 
 
 def _decoded(body: bytes, encoding: str, limit: int) -> tuple[bytes, bool]:
-    if encoding in ("", "identity") or not body:
+    if encoding in ("", "identity") or not body or _PLAIN.match(body):
         return body, True
     if encoding in ("gzip", "x-gzip"):
         return inflate(body, limit) if body[:2] == b"\x1f\x8b" else (body, True)
     if encoding == "deflate":
-        return (body, True) if _PLAIN.match(body) else _inflated(body, limit)
+        return _inflated(body, limit)
     if encoding == "br":
-        return (body, True) if _PLAIN.match(body) else _unbrotlied(body, limit)
+        return _unbrotlied(body, limit)
+    if encoding == "zstd":
+        return _unzstd(body, limit) if body[:4] == b"\x28\xb5\x2f\xfd" else (body, True)
     raise RefusedBodyError(f"unknown Content-Encoding {encoding}")
 
 
@@ -121,8 +135,25 @@ def _unbrotlied(body: bytes, limit: int) -> tuple[bytes, bool]:
             return (bytes(out), False) if out else (body, True)
         out += more
         if len(out) > limit:
-            raise RefusedBodyError(f"too large: more than {limit} bytes after decompression")
+            raise RefusedBodyError(_GREW.format(limit))
         if not more:
             return bytes(out), False
         data = b""
     return bytes(out), True
+
+
+def _unzstd(body: bytes, limit: int) -> tuple[bytes, bool]:
+    stream = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+    out = bytearray()
+    try:
+        # it knows no limit of its own, and a hundred bytes may become some megabytes
+        for place in range(0, len(body), _FEW):
+            out += stream.decompress(body[place : place + _FEW])
+            if len(out) > limit:
+                raise RefusedBodyError(_GREW.format(limit))
+            if stream.eof:
+                return bytes(out), True
+    except zstandard.ZstdError:
+        if not out:
+            raise RefusedBodyError("the compressed body is damaged") from None
+    return bytes(out), False

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -26,9 +26,11 @@ ROBOTS_PATH, TDMREP_PATH = "/robots.txt", "/.well-known/tdmrep.json"
 DISALLOWED, TDMREP_RESERVES = "robots.txt: disallow", "tdmrep.json"
 # how reservations begin that a site makes for many pages at once, and not with the page
 SITE_WIDE = ("robots.txt", TDMREP_RESERVES)
+_LONGEST_PAUSE = 600.0  # seconds; a crawl would wait for days for a site that asks for more
 MAX_ROBOTS_BYTES = 512 * 1024  # RFC 9309: at least 500 KiB must be read
 NO_ROBOTS = sha256(b"").hexdigest()  # asked for, and the site has none: that is evidence too
-_AGENT_PREFIX = re.compile(r"([a-z0-9._-]+)\s*:\s*(.*)", re.IGNORECASE)
+_VERSION = re.compile(r"^(\s*user-agent\s*:[^/#\n]*)/[^\s#]*", re.IGNORECASE | re.MULTILINE)
+_AGENT_PREFIX = re.compile(r"([a-z0-9._-]+|\*)\s*:\s*(.*)", re.IGNORECASE)
 # directives with a value of their own, which look like an agent's name before a colon
 _VALUED = frozenset({"unavailable_after", "max-snippet", "max-image-preview", "max-video-preview"})
 
@@ -75,7 +77,7 @@ def read_robots(status: int, body: bytes, digest: str | None, error: str | None 
         return Robots(digest, f"robots.txt answered {status}", nothing)
     if not 200 <= status < 300:
         return Robots(digest, None, nothing)
-    text = body[:MAX_ROBOTS_BYTES].decode("utf-8-sig", "replace")
+    text = _VERSION.sub(r"\1", body[:MAX_ROBOTS_BYTES].decode("utf-8-sig", "replace"))
     groups = _groups(text)
     agents = tuple(
         agent for agent in _words()[1] if any(name in agent.lower() for name in groups if name != "*")
@@ -83,7 +85,10 @@ def read_robots(status: int, body: bytes, digest: str | None, error: str | None 
     usages = next(
         (groups[name] for name in groups if name != "*" and name in ROBOTS_AGENT), groups.get("*", [])
     )
-    return Robots(digest, None, Protego.parse(text), agents, tuple(usages))
+    robots = Robots(digest, None, Protego.parse(text), agents, tuple(usages))
+    if robots.delay() > _LONGEST_PAUSE:
+        return replace(robots, closed=f"robots.txt asks for {robots.delay():.0f} seconds between requests")
+    return robots
 
 
 def _groups(text: str) -> dict[str, list[tuple[str, str]]]:
@@ -114,7 +119,7 @@ def read_tdmrep(body: bytes) -> tuple[tuple[str, bool], ...]:
         return ()
     rows = [rows] if isinstance(rows, dict) else rows if isinstance(rows, list) else []
     return tuple(
-        (str(row["location"]), str(row.get("tdm-reservation")) == "1")
+        (str(row["location"]), row.get("tdm-reservation") in (1, "1"))
         for row in rows[:1000]
         if isinstance(row, dict) and isinstance(row.get("location"), str)
     )
@@ -169,14 +174,14 @@ def read_consent(
     page's meta elements, names in lower case.
     """
     tags = [value for value in headers.get("x-robots-tag", ()) if value.strip()]
-    meta_robots = [content for name, content in metas if name in ("robots", ROBOTS_AGENT) and content.strip()]
+    meta_robots = [content for name, content in metas if name in _addressed() and content.strip()]
     tdm = [
         *headers.get("tdm-reservation", ()),
         *(content for name, content in metas if name == "tdm-reservation"),
     ]
     found = set() if robots is None else robots.reservations(url)
     for tag in tags:
-        found |= {f"x-robots-tag: {word}" for word in _directives(_for_us(tag))}
+        found |= {f"x-robots-tag: {word}" for word in _directives(", ".join(_for_us(tag)))}
     for content in meta_robots:
         found |= {f"meta robots: {word}" for word in _directives(content)}
     if any(value.strip() == "1" for value in tdm):
@@ -196,18 +201,26 @@ def read_consent(
     )
 
 
-def _for_us(tag: str) -> str:
-    """The directives of an X-Robots-Tag, unless it is addressed to a search engine by name."""
-    match = _AGENT_PREFIX.match(tag.strip())
-    if match is None or match[1].lower() in _VALUED:
-        return tag
-    agents = {agent.lower() for agent in _words()[1]}
-    return match[2] if match[1].lower() in agents | {ROBOTS_AGENT} else ""
+def _for_us(tag: str) -> Iterator[str]:
+    """The directives of an X-Robots-Tag, but those for a search engine; a name holds until the next one."""
+    ours = True
+    for part in tag.split(","):
+        match = _AGENT_PREFIX.fullmatch(part.strip())
+        if match is not None and match[1].lower() not in _VALUED:
+            ours, part = match[1].lower() in _addressed(), match[2]
+        if ours:
+            yield part
 
 
 def _directives(text: str) -> set[str]:
-    words = {word.strip().lower() for word in re.split(r"[,;\s]+", text)}
+    words = {word.strip().lower() for word in re.split(r"[,;，；、\s]+", text)}
     return words & _words()[0]
+
+
+@cache
+def _addressed() -> frozenset[str]:
+    """The names by which a directive means us: everybody's, ours, and those of crawlers for models."""
+    return frozenset({"robots", "*", ROBOTS_AGENT, *(agent.lower() for agent in _words()[1])})
 
 
 @cache

@@ -19,6 +19,10 @@ from fanwen.spiders.site import Site
 from fanwen.spiders.takedown import Takedown
 
 
+class StoppedError(Exception):
+    """A visit that the end of the crawl broke off; its URL is given back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """One visited page, for whoever watches.

@@ -10,7 +10,7 @@ import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urljoin, urlsplit
@@ -18,7 +18,7 @@ from urllib.parse import urljoin, urlsplit
 from parsel import Selector
 
 from fanwen.errors import BlockedError, UsageError
-from fanwen.spiders.archive import Archive
+from fanwen.spiders.archive import Archive, utc_now
 from fanwen.spiders.crawl import CrawlOptions, crawl
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.site import Follow, Parts, Site
@@ -35,12 +35,16 @@ _OWN_URL = ("//link[@rel='canonical']/@href", "//meta[@property='og:url']/@conte
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One page: ``name`` is how the user knows it, ``url`` its canonical URL."""
+    """One page: ``name`` is how the user knows it, ``url`` its canonical URL.
+
+    ``day`` is when it came, a UTC date or time.
+    """
 
     name: str
     url: str
     body: bytes
     content_type: str | None = None
+    day: str = field(default_factory=utc_now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,17 @@ class Scope:
         return tuple(kind for kind in kinds if self._patterns[kind])
 
     def classified(self, url: str, kinds: Iterable[str]) -> str | None:
-        """The first of ``kinds`` whose patterns the URL, or its path and query, matches."""
+        """The first of ``kinds`` whose patterns the URL matches; articles of former days are details too."""
+        kinds = tuple(kinds)
+        kind = self._classified(url, kinds)
+        if kind in (None, "list") and "detail" in kinds:
+            old = tuple(pattern for one in self.site.old for pattern in one.details)
+            if any(pattern.search(target(url)) for pattern in _compiled(old)):
+                return "detail"
+        return kind
+
+    def _classified(self, url: str, kinds: Iterable[str]) -> str | None:
+        """By the patterns of today; ``url`` may be its path and query alone."""
         path = url if url.startswith("/") else target(url)
         for kind in kinds:
             for pattern in self._patterns[kind]:
@@ -104,10 +114,10 @@ class Scope:
     def discovered(self, link: str, base: str, kinds: Iterable[str]) -> tuple[Discovered | None, str | None]:
         """A link as the patterns see it, and the trap it is, if it is one."""
         # most links of a page are not named by any pattern, and a plain path shows that by itself
-        if is_plain_path(link) and self.classified(link, kinds) is None:
+        if is_plain_path(link) and self._classified(link, kinds) is None:
             return None, None
         url, trap = self._within(link, base)
-        kind = None if url is None else self.classified(url, kinds)
+        kind = None if url is None else self._classified(url, kinds)
         if url is None or kind is None:
             return None, None
         return (Discovered(url, kind), None) if trap is None else (None, trap)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +21,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fanwen.errors import UsageError
+from fanwen.spiders.reader import reader_of
 
 
 def _is_pattern(value: str) -> str:
@@ -95,16 +97,29 @@ class Parts(Model):
 
 
 class Extract(Model):
-    """CSS selectors, tried in order; ``@trafilatura`` is the generic extraction.
+    """CSS selectors, tried in order; where none gives a text, the generic extraction takes it.
 
-    ``lines`` are whole lines of the text, to be removed wherever they stand.
+    ``@trafilatura`` in their place asks that library first. ``lines`` are whole lines of the text,
+    to be removed wherever they stand.
     """
 
     title: tuple[Selector, ...] = ()
-    content: tuple[Selector, ...] = ("@trafilatura",)
+    content: tuple[Selector, ...] = ()
     remove: tuple[Selector, ...] = ()
     encoding: str | None = None
     lines: tuple[str, ...] = ()
+
+
+class Old(Model):
+    """Rules of former days: pages that came up to ``valid_until`` (UTC) are read by them at every build.
+
+    ``details`` are patterns of articles that are no longer followed; what ``extract`` is silent about is
+    as it is now.
+    """
+
+    valid_until: date
+    details: tuple[Pattern, ...] = ()
+    extract: Extract = Extract()
 
 
 class Polite(Model):
@@ -126,7 +141,7 @@ class Rights(Model):
     """The review of a site's terms by a person."""
 
     terms_url: str | None = None
-    reviewed_on: str | None = None
+    reviewed_on: date | None = None
     decision: Literal["unreviewed", "allowed", "licensed", "official_document", "refused"] = "unreviewed"
     reason: str = ""
 
@@ -156,6 +171,8 @@ class Site(Model):
     ``host`` and ``hosts`` are the scope: links that leave them are not followed. The spellings of
     ``host`` with and without www. or m. are one host, and every URL of it gets the scheme of ``start``.
     ``family`` names the file of shared defaults; where there is none of that name it is only a label.
+    ``render``: its pages are what a browser makes of them (:mod:`fanwen.spiders.render`).
+    ``spider`` names a class that reads what a file cannot describe, see :mod:`fanwen.spiders.reader`.
     """
 
     name: str = Field(pattern=NAME)
@@ -167,6 +184,7 @@ class Site(Model):
     hosts: tuple[str, ...] = ()
     start: tuple[str, ...] = ()
     sitemaps: tuple[str, ...] = ()
+    render: bool = False
     follow: Follow = Follow()
     parts: Parts = Parts()
     extract: Extract = Extract()
@@ -174,6 +192,8 @@ class Site(Model):
     limits: Limits = Limits()
     rights: Rights = Rights()
     expect: Expect = Expect()
+    spider: str | None = None
+    old: tuple[Old, ...] = ()
 
     @model_validator(mode="after")
     def _starts_in_scope(self) -> Self:
@@ -182,6 +202,30 @@ class Site(Model):
             if parts.scheme not in ("http", "https") or parts.netloc not in (self.host, *self.hosts):
                 raise ValueError(f"{url} is not an http(s) URL of {self.host} or of one of 'hosts'")
         return self
+
+    @model_validator(mode="after")
+    def _not_against_the_review(self) -> Self:
+        if self.rights.decision == "refused" and self.status in ("active", "probation"):
+            raise ValueError(
+                f"status is '{self.status}', but [rights] says 'refused'; set it to paused or retired"
+            )
+        return self
+
+    def at(self, day: str) -> Site:
+        """The site as its rules were for a page that came on ``day``, a UTC date or time."""
+        held = [old for old in self.old if day[:10] <= old.valid_until.isoformat()]
+        if not held:
+            return self
+        old = min(held, key=lambda one: one.valid_until)
+        given = {key: getattr(old.extract, key) for key in old.extract.model_fields_set}
+        follow = {"details": old.details or self.follow.details}
+        return self.model_copy(
+            update={
+                "old": (),
+                "extract": self.extract.model_copy(update=given),
+                "follow": self.follow.model_copy(update=follow),
+            }
+        )
 
 
 def read_site(path: Path) -> Site:
@@ -196,6 +240,11 @@ def read_site(path: Path) -> Site:
         raise UsageError(_wrong(path, error)) from None
     if site.name != path.stem:
         raise UsageError(f"The site file {path} says name = '{site.name}'; file and name must be the same.")
+    if site.spider is not None:
+        try:
+            reader_of(site.spider)
+        except UsageError as error:
+            raise UsageError(f"In the site file {path}, {error}") from None
     known = families(path.parent)
     if shared is None and (near := get_close_matches(str(name), known, cutoff=0.8)):
         raise UsageError(

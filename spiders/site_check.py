@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fanwen.spiders.archive import utc_now
 from fanwen.spiders.guard import refusal
 from fanwen.spiders.items import Discovered, Leased
 from fanwen.spiders.links import read_page
@@ -59,7 +60,10 @@ def judge(site: Site, url: str) -> Judged:
 def links_of(
     site: Site, judged: Judged, body: bytes, content_type: str | None
 ) -> tuple[tuple[Discovered, ...], str | None]:
-    """The links that the crawl would follow from this page, and why they could not be read."""
+    """The links that the crawl would follow from this page, and why they could not be read.
+
+    What is no detail and no list is read as a further page of an article.
+    """
     kind = judged.kind or "detail"
     leased = Leased(
         id=0,
@@ -80,7 +84,15 @@ def links_of(
 def doubts(site: Site, folder_families: Sequence[str] | None = None) -> list[str]:
     """What in a valid site file cannot be meant so, in a sentence each; but see :func:`slow_patterns`."""
     known = families() if folder_families is None else folder_families
-    return [*_family_doubts(site, known), *_start_doubts(site), *_pattern_doubts(site)]
+    today = utc_now()[:10]
+    yet = [one.valid_until.isoformat() for one in site.old if one.valid_until.isoformat() >= today]
+    return [
+        *_family_doubts(site, known),
+        *_start_doubts(site),
+        *_pattern_doubts(site),
+        *_rights_doubts(site),
+        *(f"in [[old]], {day} has not come yet: these rules hold for pages fetched now" for day in yet),
+    ]
 
 
 def slow_patterns(sites: Iterable[Site]) -> Mapping[str, tuple[str, ...]]:
@@ -88,6 +100,13 @@ def slow_patterns(sites: Iterable[Site]) -> Mapping[str, tuple[str, ...]]:
     patterns = {site.name: (*_every_pattern(site),) for site in sites}
     bad = set(slow(pattern for one in patterns.values() for pattern in one))
     return {name: tuple(p for p in one if p in bad) for name, one in patterns.items() if bad & {*one}}
+
+
+def _rights_doubts(site: Site) -> Iterator[str]:
+    if site.status == "active" and site.rights.decision == "unreviewed":
+        yield "it is active, and nobody has written down a decision in [rights]"
+    if site.rights.decision != "unreviewed" and site.rights.reviewed_on is None:
+        yield f"[rights] says '{site.rights.decision}' without 'reviewed_on'"
 
 
 def _family_doubts(site: Site, known: Sequence[str]) -> Iterator[str]:
@@ -141,6 +160,7 @@ def _by_kind(site: Site) -> dict[str, tuple[str, ...]]:
 def _every_pattern(site: Site) -> Iterator[str]:
     follow = site.follow
     yield from (*follow.lists, *follow.details, *follow.attachments, *follow.ignore)
+    yield from (pattern for one in site.old for pattern in one.details)
 
 
 def _first(patterns: Iterable[str], path: str) -> str | None:

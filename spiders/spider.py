@@ -7,12 +7,13 @@ no items, no requests.
 
 from __future__ import annotations
 
+import string
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from hashlib import sha256
 from time import monotonic
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from scrapy import Spider
 from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
@@ -32,7 +33,7 @@ from fanwen.spiders.robots import (
     read_robots,
     read_tdmrep,
 )
-from fanwen.spiders.run import Run
+from fanwen.spiders.run import Run, StoppedError
 from fanwen.spiders.scope import invented, origin
 from fanwen.spiders.takedown import TAKEN_DOWN
 
@@ -87,6 +88,9 @@ class FanwenSpider(Spider):
             host: Host = failure.request.meta["host"]
             leased: Leased = failure.request.meta["leased"]
             host.answered()
+            if failure.check(StoppedError):
+                self.run.frontier.give_back(leased)
+                return
             fetch = Fetch(leased.url, utc_now(), 0, (), None, error=_reason(failure))
             if failure.check(IgnoreRequest, DownloadCancelledError, RefusedBodyError):
                 self._record(leased, fetch)  # the next try would end the same way
@@ -98,7 +102,7 @@ class FanwenSpider(Spider):
             host, origin, hops = (response.meta[key] for key in ("host", "origin", "hops"))
             host.answered()
             if response.status in _REDIRECTS and hops < MAX_HOPS:
-                target = urljoin(response.url, _header(response, "Location") or "")
+                target = _location(response)
                 reason = refusal(target)
                 if reason is None:
                     host.robots_next[origin] = (target, hops + 1)
@@ -126,6 +130,7 @@ class FanwenSpider(Spider):
     def tdmrep_answered(self, response: Any) -> None:
         with self.run.trap():
             self._tdmrep(response.request, response.status, response.body, None)
+            self._heed(response)
 
     def tdmrep_unanswered(self, failure: Any) -> None:
         with self.run.trap():
@@ -136,6 +141,7 @@ class FanwenSpider(Spider):
         with self.run.trap():
             host: Host = response.meta["host"]
             host.answered()
+            self._heed(response)
             probe, host.probe = host.probe, None
             if probe is None:
                 return
@@ -234,7 +240,7 @@ class FanwenSpider(Spider):
 
     def _redirected(self, host: Host, leased: Leased, fetch: Fetch, response: Any) -> None:
         """Within the site the target takes this URL's place; a redirect that leaves it is only noted."""
-        target = urljoin(response.url, _header(response, "Location") or "")
+        target = _location(response)
         url, _ = self.run.scope(leased.site).url(target)
         if url == leased.url and target != response.url and response.meta["again"] < MAX_HOPS:
             # two spellings of one page, and the server insists on the other
@@ -263,7 +269,8 @@ class FanwenSpider(Spider):
         """Try again later in this crawl, or leave it, or leave the host, for the next one; never 'gone'."""
         options = self.run.options
         again = leased.attempts < options.retries
-        wait = self._back_off(leased.attempts) if asked is None else asked
+        # a moment that is over is a clock that goes wrong, not leave to ask at once
+        wait = asked or self._back_off(leased.attempts)
         if asked is not None:
             self.run.waits[leased.site] += 1
         if wait > options.max_wait or (fetch.status == 429 and not again):
@@ -278,6 +285,16 @@ class FanwenSpider(Spider):
         self._record(leased, fetch, retry_in=wait if again else None)
         if host.strikes >= MAX_STRIKES:
             host.close(f"not answering: {fetch.error}")
+
+    def _heed(self, response: Any) -> None:
+        """An answer to a question of our own that says to wait counts for the host like that of a page."""
+        host, wait = response.meta["host"], retry_after(_header(response, "Retry-After"))
+        if response.status not in (429, 503) or wait is None:
+            return
+        host.put_off(wait)
+        if wait > self.run.options.max_wait:
+            self.run.frontier.wait(host.name, wait, f"answered {response.status}: wait")
+            host.close(f"told us to wait {wait:.0f} seconds", told_to_wait=True)
 
     def _record(
         self,
@@ -340,6 +357,20 @@ def _headers(response: Any) -> dict[str, list[str]]:
 def _header(response: Any, name: str) -> str | None:
     value = response.headers.get(name)
     return None if value is None else value.decode("latin-1")
+
+
+def _location(response: Any) -> str:
+    """Where a redirect leads; what cannot be joined to a URL is left as it is, for the guard to refuse."""
+    raw: bytes = response.headers.get("Location") or b""
+    try:
+        location = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        location = quote(raw, safe=string.punctuation)  # in the site's charset, as its pages link to it
+    base: str = response.url
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        return location
 
 
 def _reason(failure: Any) -> str:

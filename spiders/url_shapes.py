@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _RUN = re.compile(r"[0-9A-Za-z]+|[^0-9A-Za-z]")
@@ -59,7 +59,7 @@ def patterns_of(paths: Iterable[str], others: Iterable[str] = (), never: Collect
         groups[shape.kind].append(shape)
     beside = [shape for shape in map(shape_of, dict.fromkeys(others)) if not {*shape.folders} & {*never}]
     ranked = sorted(groups.values(), key=len, reverse=True)
-    return list(dict.fromkeys(_pattern(group, beside) for group in ranked))
+    return list(dict.fromkeys(_any_depth([(group, _pattern(group, beside)) for group in ranked])))
 
 
 def later_page_of(path: str, first: str) -> bool:
@@ -78,6 +78,32 @@ def later_page_of(path: str, first: str) -> bool:
     )
 
 
+def moved(path: str, first: str, further: str) -> str | None:
+    """What is to ``path`` as ``further`` is to ``first``: its further page; None where they share nothing."""
+    ending = shape_of(first).ending
+    base = first.removesuffix(ending)
+    if not further.startswith(base) or not path.endswith(ending):
+        return None
+    return path.removesuffix(ending) + further[len(base) :]
+
+
+def _any_depth(made: Sequence[tuple[Sequence[Shape], str]]) -> Iterator[str]:
+    """The patterns; those that differ only in how many folders of words lie above become one."""
+    depths: dict[str, list[tuple[Sequence[Shape], str]]] = defaultdict(list)
+    for group, pattern in made:
+        words = all(re.fullmatch("[A-Za-z]+", folder) for shape in group for folder in shape.folders)
+        leaf = pattern.rpartition("/")[2]
+        depths[leaf if words and group[0].folders else pattern].append((group, pattern))
+    for leaf, same in depths.items():
+        if len(same) == 1:
+            yield same[0][1]
+        else:
+            shapes = [shape for group, _ in same for shape in group]
+            counts = {len(shape.folders) for shape in shapes}
+            word = _letters(folder for shape in shapes for folder in shape.folders)
+            yield f"^/({word}/){{{min(counts)},{max(counts)}}}{leaf}"
+
+
 def _pattern(group: Sequence[Shape], beside: Iterable[Shape]) -> str:
     one = group[0]
     leaf = _leaf([shape.stem for shape in group], bool(one.query)) + _literal(one.ending)
@@ -94,6 +120,10 @@ def _pattern(group: Sequence[Shape], beside: Iterable[Shape]) -> str:
         _folder([shape.folders[k] for shape in group], [shape.folders[k] for shape in alike])
         for k in range(len(one.folders))
     ]
+    if not end and len(folders) > 1:
+        folders[-1] = _leaf(
+            [shape.folders[-1] for shape in group], queried=False
+        )  # a name with a slash behind it
     return "^/" + "".join(f"{folder}/" for folder in folders) + end + "$"
 
 

@@ -21,7 +21,10 @@ _PATH_SAFE = _UNRESERVED | frozenset("!$&'()*+,;=:@/")
 _QUERY_SAFE = _UNRESERVED | frozenset("!$'()*+,;:@/?")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x20\x7f]+")
-_SESSION_IN_PATH = re.compile(r";(jsessionid|phpsessid|sid)=[^/;?]*", re.IGNORECASE)
+# as Java and PHP write it, and as ASP.NET does: /(S(token))/
+_SESSION_IN_PATH = re.compile(
+    r";(jsessionid|phpsessid|sid)=[^/;?]*|/\((?:[A-Z]\([^()/]*\))+\)", re.IGNORECASE
+)
 # most links are like this and need no other spelling: segments that begin with no dot, nothing to escape
 _PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_-][A-Za-z0-9._~-]*/)*(?:[A-Za-z0-9_-][A-Za-z0-9._~-]*)?")
 _PLAIN = re.compile(rf"https?://([a-z0-9.-]+){_PLAIN_PATH.pattern}")

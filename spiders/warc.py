@@ -20,7 +20,7 @@ BY_HAND = "urn:sha256:"  # how the URL of a file begins that was given by hand
 
 Time = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Natural = Annotated[int, Field(ge=0)]
+Natural = Annotated[int, Field(ge=0, lt=2**63)]  # what the archive can keep
 
 
 class _Model(BaseModel):
@@ -59,7 +59,7 @@ class UrlState(_Model):
     host: str = Field(description="host and port")
     kind: Literal["list", "detail", "part", "attachment", "sitemap"] = Field(description="what it is")
     state: Literal["new", "done", "failed", "gone", "blocked"] = Field(description="where it stands")
-    priority: int = Field(description="the higher, the sooner it is visited")
+    priority: int = Field(ge=-(2**63), lt=2**63, description="the higher, the sooner it is visited")
     depth: Natural = Field(description="links from a start page")
     hops: Natural = Field(description="redirects in a row")
     document_url: str = Field(description="the document that it is, or is a part of")
@@ -115,13 +115,15 @@ REASONS = {
     "no_http": "a response that is no HTTP answer",
     "not_http": "dns:, ftp: and the like",
     "not_200": "redirects and error pages",
+    "soft_404": "a page that says with 200 that nothing is there",
+    "taken_down": "what the takedown list names",
     "refused_address": "an address that a crawl refuses: private, local, disguised",
     "out_of_scope": "the site file ignores the page",
     "list_page": "a list page of the site: the next crawl reads the list of today",
     "no_pattern": "no pattern of the site file matches",
     "unread_type": "neither HTML nor text, PDF or DOCX",
     "too_large": "larger than a crawl takes (8 MiB, before and after decompression)",
-    "unknown_encoding": "a Content-Encoding other than gzip, deflate and br",
+    "unknown_encoding": "compressed by other means than gzip, deflate, br and zstd",
     "damaged_body": "a compressed body of which nothing can be read",
     "empty": "no body",
     "revisit_unresolved": "a revisit of something that is not there (yet: take its file first)",

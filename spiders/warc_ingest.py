@@ -9,8 +9,6 @@ second run goes on, and taking the same file twice changes nothing.
 
 from __future__ import annotations
 
-import base64
-import json
 import re
 import sqlite3
 from collections import Counter
@@ -25,33 +23,34 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from fanwen.spiders.archive import UNLINKED, Archive, insert
+from fanwen.spiders import absent
+from fanwen.spiders.archive import UNLINKED, Archive, SiteWords, as_utc, explained, insert
 from fanwen.spiders.decompress import RefusedBodyError
 from fanwen.spiders.discovery import PRIORITY
 from fanwen.spiders.frontier import Frontier
 from fanwen.spiders.guard import refusal
-from fanwen.spiders.items import Leased, PageRead
+from fanwen.spiders.items import NEEDS_SCRIPT, Consent, Fetch, Leased, PageRead
 from fanwen.spiders.links import is_html, read_page
 from fanwen.spiders.payload import Answer, payload, read_answer
 from fanwen.spiders.robots import (
-    DISALLOWED,
     MAX_ROBOTS_BYTES,
     ROBOTS_PATH,
     TDMREP_PATH,
-    Robots,
     read_consent,
-    read_robots,
 )
 from fanwen.spiders.scope import Scope
 from fanwen.spiders.scope import origin as origin_of
 from fanwen.spiders.settings import DOWNLOAD_MAXSIZE
 from fanwen.spiders.site import Site
+from fanwen.spiders.takedown import Takedown
 from fanwen.spiders.urls import canonical_url
 from fanwen.spiders.warc import BY_HAND, STATE_TYPE, State, visit_id
-from fanwen.spiders.warc_read import Broken, Record, read_warc
+from fanwen.spiders.warc_read import Broken, Record, digest_of, read_warc
 from fanwen.spiders.warc_restore import Restore, has_body
 
 _KINDS = ("attachment", "detail", "list")
+_DOCUMENTS = ("detail", "part", "attachment")
+_NO_PAGES = ("warcinfo", "request", "metadata", "conversion", "continuation")
 _BATCH = 200  # records in one transaction
 _DAYS = 30  # until a page is due again, from the day it was fetched
 _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
@@ -78,6 +77,7 @@ def ingest_warc(
     paths: Iterable[Path],
     sites: Mapping[str, Site],
     *,
+    takedown: Takedown = Takedown(),
     progress: Callable[[int], None] | None = None,
 ) -> WarcReport:
     """Take WARC files into the archive; ``progress`` gets the number of records read of a file.
@@ -88,46 +88,64 @@ def ingest_warc(
     for path in files:
         next(read_warc(path))
     report = WarcReport()
-    for path in files:
-        ingest = _Ingest(archive, sites, report)
-        _read_through(ingest, path, progress)
-        while ingest.look_for_parts():
-            _read_through(ingest, path, progress)
+    with explained(archive.path):
+        ingest = _Ingest(archive, sites, takedown, report)
+    left = [path for path in files if ingest.read(path, ingest.take, progress)]
+    # a further page of an article may stand before the page that names it
+    taken = -1
+    while left and taken < report.taken and ingest.wants_parts():
+        taken = report.taken
+        for path in left:
+            ingest.read(path, ingest.take_part, progress)
     report.skipped = +report.skipped
     return report
 
 
-def _read_through(ingest: _Ingest, path: Path, progress: Callable[[int], None] | None) -> None:
-    reader = read_warc(path)
-    more = True
-    while more:
-        with ingest.archive.write() as conn:
-            before = ingest.read
-            for found in islice(reader, _BATCH):
-                ingest.take(conn, found)
-            more = ingest.read - before == _BATCH
-            if not more:
-                ingest.finish(conn)
-        if progress:
-            progress(ingest.read)
-
-
 class _Ingest:
-    """One file on its way into the archive; every method works inside the caller's transaction."""
+    """Files on their way into the archive; ``take`` and what it calls work inside a transaction."""
 
-    def __init__(self, archive: Archive, sites: Mapping[str, Site], report: WarcReport):
+    def __init__(
+        self, archive: Archive, sites: Mapping[str, Site], takedown: Takedown, report: WarcReport
+    ) -> None:
         self.archive = archive
         self.report = report
         self.sites = sites
+        self.takedown = takedown
         self.frontier = Frontier(archive, sites)
-        self.scopes = {name: Scope(site) for name, site in sites.items()}
+        self.frontier.discovery.load(archive.conn, 0)
+        self.scopes = {name: self.frontier.scope(name) for name in sites}
         self.by_host: dict[str, Site | None] = {}
         self.state: State | None = None  # of the URL whose records come now
         self.names: frozenset[str] = frozenset()
-        self.robots: dict[str, Robots | None] = {}
-        self.read = 0
+        self.words = SiteWords(archive, strict=True)
         self.unmatched = False  # a page was left that may be a further page of an article
-        self.only: frozenset[str] | None = None  # the pages looked for when the file is read again
+        # which body has which WARC-Payload-Digest: what revisits without a URL name
+        archive.conn.execute(
+            "CREATE TEMP TABLE IF NOT EXISTS payload (label TEXT PRIMARY KEY, body_hash TEXT) WITHOUT ROWID"
+        )
+
+    def read(
+        self,
+        path: Path,
+        take: Callable[[sqlite3.Connection, Record | Broken], None],
+        progress: Callable[[int], None] | None,
+    ) -> bool:
+        """Give every record of a file to ``take``; whether a page was left that may belong to an article."""
+        reader = read_warc(path)
+        self.unmatched = False
+        done, more = 0, True
+        while more:
+            before = done
+            with self.archive.write() as conn:
+                for found in islice(reader, _BATCH):
+                    take(conn, found)
+                    done += 1
+                more = done - before == _BATCH
+                if not more:
+                    self._finish(conn)
+            if progress:
+                progress(done)
+        return self.unmatched
 
     def site_of(self, url: str) -> Site | None:
         """The site file to which a URL belongs."""
@@ -142,32 +160,34 @@ class _Ingest:
         known, site = _canonical(url), self.site_of(_canonical(url))
         return known if site is None else self.scopes[site.name].url(known)[0] or known
 
-    def look_for_parts(self) -> bool:
-        """Whether the file must be read again: a page was left that a later one names as its part."""
-        rows = self.archive.conn.execute(
-            "SELECT url FROM url WHERE kind = 'part' AND state = 'new' AND body_hash IS NULL"
-        )
-        parts = frozenset(url for (url,) in rows) if self.unmatched else frozenset()
-        before, self.only = self.only, parts
-        return bool(parts) and parts != before
+    def wants_parts(self) -> bool:
+        return self.archive.conn.execute(f"{_WANTED} LIMIT 1").fetchone() is not None
+
+    def take_part(self, conn: sqlite3.Connection, found: Record | Broken) -> None:
+        """Take a page that was left, now that another one names it as its part."""
+        url = "" if isinstance(found, Broken) else self.canonical(found.uri)
+        if not url or conn.execute(f"{_WANTED} AND url = ?", (url,)).fetchone() is None:
+            return
+        site = self.site_of(url)
+        if isinstance(found, Record) and self._foreign(conn, found) is None and site is not None:
+            self.report.skipped[self._unmatched(site, url)] -= 1
 
     def take(self, conn: sqlite3.Connection, found: Record | Broken) -> None:
-        self.read += 1
-        if self.only is not None:
-            self._take_part(conn, found, self.only)
-        elif isinstance(found, Broken):
-            self.report.skipped[found.reason] += 1
+        """Take one record, or count why it is not taken."""
+        reason: str | None = None
+        if isinstance(found, Broken):
+            reason = found.reason
         elif found.headers.get("content-type") == STATE_TYPE and found.kind == "metadata":
-            self.finish(conn)
-            self._begin(found)
+            self._finish(conn)
+            reason = self._begin(found)
         elif found.headers.get("warc-record-id") in self.names:
-            self._own_body(found)
+            reason = self._own_body(found)
         else:
             reason = self._foreign(conn, found)
-            if reason is not None:
-                self.report.skipped[reason] += 1
+        if reason is not None:
+            self.report.skipped[reason] += 1
 
-    def finish(self, conn: sqlite3.Connection) -> None:
+    def _finish(self, conn: sqlite3.Connection) -> None:
         """Write down what the last state record said, now that its bodies are there."""
         if self.state is not None:
             done = Restore(conn).restore(self.state)
@@ -177,42 +197,40 @@ class _Ingest:
             self.report.skipped["body_missing"] += done.missing
         self.state, self.names = None, frozenset()
 
-    def _take_part(self, conn: sqlite3.Connection, found: Record | Broken, parts: frozenset[str]) -> None:
-        url = "" if isinstance(found, Broken) else self.canonical(found.uri)
-        if isinstance(found, Record) and url in parts and self._foreign(conn, found) is None:
-            site = self.site_of(url)
-            if site is not None:
-                self.report.skipped[self._unmatched(site, url)] -= 1
-
-    def _begin(self, record: Record) -> None:
+    def _begin(self, record: Record) -> str | None:
         try:
             state = State.model_validate_json(record.block)
         except ValidationError:
-            self.report.skipped["bad_state"] += 1
-            return
+            return "bad_state"
         url = state.url.url
         if refusal(url) and not url.startswith(BY_HAND):
-            self.report.skipped["refused_address"] += 1
-            return
-        self.state = state
+            return "refused_address"
         self.names = frozenset(
             visit_id(url, visit.fetched_at, visit.status, visit.body_hash) for visit in state.visits
         )
+        if self.takedown.names(url):
+            return "taken_down"
+        self.state = state
+        return None
 
-    def _own_body(self, record: Record) -> None:
-        body: bytes | None = None
-        if record.kind == "resource":
-            body = record.block
-        elif record.kind == "response":
-            answer = read_answer(record.block)
-            body = None if answer is None else answer.body
-        if body is not None:
-            self.archive.store_body(body)
+    def _own_body(self, record: Record) -> str | None:
+        answer = _answer_of(record)
+        if self.state is None or record.kind == "revisit" or answer is None or record.too_large:
+            return None
+        return self._keep(answer.body)[0]
+
+    def _keep(self, body: bytes) -> tuple[str | None, str]:
+        """(why the body is not kept, its sha256)."""
+        digest = sha256(body).hexdigest()
+        if digest in self.takedown.hashes:
+            return "taken_down", digest
+        self.archive.store_body(body)
+        return None, digest
 
     def _foreign(self, conn: sqlite3.Connection, record: Record) -> str | None:
         """Take one record of any crawler; the reason when it is not taken."""
         if record.kind not in ("response", "resource", "revisit"):
-            return record.kind if re.fullmatch("[a-z]{1,20}", record.kind) else "bad_header"
+            return record.kind if record.kind in _NO_PAGES else "bad_header"
         if not record.uri:
             return "no_uri"
         if record.date is None:
@@ -224,6 +242,8 @@ class _Ingest:
         url = self.canonical(record.uri)
         if not url:
             return "no_uri"
+        if self.takedown.names(url):
+            return "taken_down"
         if record.too_large:
             return "too_large"
         answer = _answer_of(record)
@@ -244,12 +264,13 @@ class _Ingest:
             return "not_200"
         body_hash = None
         if record.kind == "revisit":
-            body_hash = _sha256_of(record.headers.get("warc-payload-digest", ""))
-            if body_hash is None or not has_body(conn, body_hash):
+            body_hash = _sha256_of(record)
+            if not has_body(conn, body_hash):
                 return "revisit_unresolved"
         elif answer.status < 300:
             try:
-                body_hash = self.archive.store_body(payload(answer, MAX_ROBOTS_BYTES)[0])
+                limit = DOWNLOAD_MAXSIZE if path == ROBOTS_PATH else MAX_ROBOTS_BYTES
+                body_hash = self.archive.store_body(payload(answer, limit)[0])
             except RefusedBodyError as error:
                 return _refused(error)
         row: dict[str, Any] = {
@@ -259,16 +280,12 @@ class _Ingest:
             "status": answer.status,
             "body_hash": body_hash,
         }
-        if conn.execute(
-            "SELECT 1 FROM robots WHERE origin = :origin AND path = :path AND fetched_at = :fetched_at"
-            " AND status = :status"
-            " AND body_hash IS :body_hash",
-            row,
-        ).fetchone():
+        same = " AND ".join(f"{name} IS :{name}" for name in row)
+        if conn.execute(f"SELECT 1 FROM robots WHERE {same}", row).fetchone():
             self.report.known += 1
             return None
         insert(conn, "robots", **row)
-        self.robots.pop(origin, None)
+        self.words.forget(origin)
         self.report.robots += 1
         return None
 
@@ -280,38 +297,58 @@ class _Ingest:
         if isinstance(place, str):
             return place
         leased, site = place
-        came = _Came(record.date or "", answer.status, answer.headers)
         if answer.status != 200 and not (record.kind == "revisit" and answer.status == 304):
             return "not_200"
+        content_type, confirmed = answer.header("content-type"), None
         if record.kind == "revisit":
             earlier = self._earlier(conn, record, url, answer.status)
             if earlier is None:
                 return "revisit_unresolved"
-            came.body_fetch, came.body_hash, came.truncated, before = earlier
-            came.not_modified = answer.status == 304
-            # a 304 does not repeat all that was said; of another URL's copy only the type is the same
-            kept = {name: before[name] for name in before if came.not_modified or name == "content-type"}
-            came.headers = kept | answer.headers
-            body = self.archive.body(came.body_hash)
+            confirmed, digest, torn, type_before = earlier
+            content_type, body = content_type or type_before, self.archive.body(digest)
         else:
             try:
                 body, whole = payload(answer, DOWNLOAD_MAXSIZE)
             except RefusedBodyError as error:
                 return _refused(error)
-            came.truncated = not whole or "warc-truncated" in record.headers
-            came.body_hash = sha256(body).hexdigest()
-        content_type = came.header("content-type")
+            digest = sha256(body).hexdigest()
+            # of a record in segments this is the first
+            torn = not whole or bool({"warc-truncated", "warc-segment-number"} & record.headers.keys())
         if not body.strip():
             return "empty"
-        if not _is_read(content_type, body):
+        if leased.kind != "part" and not _is_read(content_type, body):
             return "unread_type"
-        if leased.id and self._has(conn, leased.id, came):
+        stored = None if answer.status == 304 else digest
+        if "warc-payload-digest" in record.headers and not torn:
+            label = record.headers["warc-payload-digest"]
+            conn.execute("INSERT OR REPLACE INTO payload VALUES (?, ?)", (label, digest))
+        if (
+            leased.id
+            and conn.execute(_SAME_VISIT, (leased.id, record.date, stored, answer.status)).fetchone()
+        ):
             self._adopt(conn, leased, known[1])
             self.report.known += 1
             return None
-        self.archive.store_body(body)
         page = read_page(leased, self._scope(site), url, body, content_type)
-        self._write(conn, leased, came, len(body), page)
+        fetch = Fetch(
+            url=url,
+            fetched_at=record.date or "",
+            status=answer.status,
+            headers=tuple((name, value) for name, values in answer.headers.items() for value in values),
+            body=None if answer.status == 304 else body,
+            content_type=content_type,
+            etag=answer.header("etag"),
+            last_modified=answer.header("last-modified"),
+            truncated=torn,
+            error=NEEDS_SCRIPT if page.needs_script else page.problem,
+            consent=self._consent(url, answer, page),
+        )
+        fetch, _ = absent.seen_through(conn, self.frontier.discovery, leased, fetch, page, None)
+        if fetch.status == 404:
+            return "soft_404"
+        if (reason := self._keep(body)[0]) is not None:
+            return reason
+        self._write(conn, leased, fetch, page, digest, confirmed)
         self.report.taken += 1
         return None
 
@@ -320,16 +357,16 @@ class _Ingest:
         host, site = urlsplit(url).netloc, self.site_of(url)
         number, _, kind, document, part = known or (0, "", "", url, 0)
         if site is None:
-            if kind not in ("detail", "part", "attachment"):
-                kind = "detail"
+            kind = kind if kind in _DOCUMENTS else "detail"
             # no site file knows the host: its name stands for the site until one does
             return _leased(number, url, host, kind, document, part), _nobody(host)
         if self.scopes[site.name].url(url)[0] != url:
             return "out_of_scope"
-        if kind not in ("detail", "part", "attachment"):
+        if kind not in _DOCUMENTS:
             found = self.scopes[site.name].classified(url, _KINDS)
             if found not in ("detail", "attachment"):
-                self.unmatched = self.unmatched or bool(site.parts.next_link or site.parts.fragment)
+                parts = site.parts
+                self.unmatched = self.unmatched or bool(parts.next_link or parts.fragment or parts.api)
                 return self._unmatched(site, url)
             kind = found
         return _leased(number, url, site.name, kind, document, part), site
@@ -342,39 +379,29 @@ class _Ingest:
 
     def _earlier(
         self, conn: sqlite3.Connection, record: Record, url: str, status: int
-    ) -> tuple[int, str, bool, dict[str, list[str]]] | None:
-        """What a revisit confirms: the URL's own last visit for a 304, else the one named, or the hash."""
-        named = _named(record) if status == 200 else None
-        digest = _sha256_of(record.headers.get("warc-payload-digest", "")) if status == 200 else None
-        condition, values = "u.url = ? AND f.fetched_at = ?", named
-        if status == 304:
-            condition, values = "u.url = ? AND f.fetched_at <= ?", (url, record.date or "")
-        row = None
-        if values is not None:
-            row = conn.execute(
-                "SELECT f.id, f.body_hash, f.truncated, f.headers FROM fetch f JOIN url u ON u.id = f.url_id"
-                f" WHERE f.body_hash IS NOT NULL AND {condition} ORDER BY f.fetched_at DESC, f.id LIMIT 1",
-                values,
-            ).fetchone()
-        if row is not None:
-            headers: dict[str, list[str]] = {}
-            for name, value in json.loads(row[3]):
-                headers.setdefault(name, []).append(value)
-            return row[0] if status == 304 else 0, row[1], bool(row[2]), headers
-        if digest is not None and has_body(conn, digest):
-            return 0, digest, False, {}
-        return None
+    ) -> tuple[int | None, str, bool, str | None] | None:
+        """(visit, body, torn, content type) that a revisit confirms.
 
-    def _has(self, conn: sqlite3.Connection, url_id: int, came: _Came) -> bool:
-        stored = None if came.not_modified else came.body_hash
-        return (
-            conn.execute(
-                "SELECT 1 FROM fetch WHERE url_id = ? AND fetched_at = ? AND body_hash IS ?"
-                " AND not_modified = ?",
-                (url_id, came.date, stored, int(came.not_modified)),
+        For a 304 that is the URL's own last visit, else the one named, or a body with the hash named.
+        """
+        if status == 304:
+            which, values = "u.url = ? AND f.fetched_at <= ?", (url, record.date)
+        else:
+            named = self.canonical(record.headers.get("warc-refers-to-target-uri", ""))
+            which = "u.url = ? AND f.fetched_at = ?"
+            values = named, as_utc(record.headers.get("warc-refers-to-date", ""))
+        row = conn.execute(
+            "SELECT f.id, f.body_hash, f.truncated, f.content_type FROM fetch f JOIN url u ON u.id = f.url_id"
+            f" WHERE f.body_hash IS NOT NULL AND {which} ORDER BY f.fetched_at DESC, f.id LIMIT 1",
+            values,
+        ).fetchone()
+        if row is None and status == 200:
+            row = conn.execute(
+                "SELECT NULL, sha256, 0, NULL FROM body WHERE sha256 = coalesce("
+                " (SELECT body_hash FROM payload WHERE label = ?), ?)",
+                (record.headers.get("warc-payload-digest"), _sha256_of(record)),
             ).fetchone()
-            is not None
-        )
+        return row and (row[0] if status == 304 else None, row[1], bool(row[2]), row[3])
 
     def _adopt(self, conn: sqlite3.Connection, leased: Leased, site: str) -> None:
         """A host that no site file knew has one by now."""
@@ -384,117 +411,82 @@ class _Ingest:
             )
 
     def _write(
-        self, conn: sqlite3.Connection, leased: Leased, came: _Came, size: int, page: PageRead
+        self,
+        conn: sqlite3.Connection,
+        leased: Leased,
+        fetch: Fetch,
+        page: PageRead,
+        digest: str,
+        confirmed: int | None,
     ) -> None:
+        """Write one visit of any time down; of all visits the newest that was whole gives the body."""
         if not leased.id:
             self.report.urls += 1
-        url_id = leased.id or insert(
-            conn,
-            "url",
-            url=leased.url,
-            site=leased.site,
-            host=leased.host,
-            kind=leased.kind,
-            state="new",
-            priority=PRIORITY[leased.kind],
-            depth=1,
-            document_url=leased.document_url,
-            part=leased.part,
-            discovered_at=came.date,
-            interval_days=_DAYS,
-        )
-        fetch_id, outcome = self._fetch(conn, url_id, leased.url, came, size, page)
-        _settle(conn, url_id, fetch_id, came, outcome)
-        if outcome != "older" and not came.truncated and page.problem is None and leased.site in self.sites:
-            self.frontier.take_links(conn, replace(leased, id=url_id), page.links)
-
-    def _fetch(
-        self, conn: sqlite3.Connection, url_id: int, url: str, came: _Came, size: int, page: PageRead
-    ) -> tuple[int, str]:
-        robots = self._robots(conn, url)
-        consent = read_consent(url, robots, came.headers, page.metas)
-        reservations = set(consent.reservations)
-        if robots is not None and not robots.allows(url):
-            reservations.add(DISALLOWED)
+            known: dict[str, Any] = {name: getattr(leased, name) for name in _LEASED}
+            known |= {"discovered_at": fetch.fetched_at, "interval_days": _DAYS, "state": "new"}
+            leased = replace(leased, id=insert(conn, "url", priority=PRIORITY[leased.kind], **known))
         held = conn.execute(
             "SELECT max(b.fetched_at, coalesce(c.fetched_at, '')), b.truncated, b.body_hash FROM url u"
             " JOIN fetch b ON b.id = u.body_fetch LEFT JOIN fetch c ON c.id = u.consent_fetch WHERE u.id = ?",
-            (url_id,),
+            (leased.id,),
         ).fetchone()
         outcome = "new"
         if held is not None:
-            newer = (not came.truncated, came.date, came.body_hash) > (not held[1], held[0], held[2])
-            outcome = "older" if not newer else "unchanged" if held[2] == came.body_hash else "changed"
-        fetch_id = insert(
-            conn,
-            "fetch",
-            url_id=url_id,
-            fetched_at=came.date,
-            status=came.status,
-            outcome=outcome,
-            headers=json.dumps(
-                [(name, value) for name, values in came.headers.items() for value in values],
-                ensure_ascii=False,
-            ),
-            content_type=came.header("content-type"),
-            body_hash=None if came.not_modified else came.body_hash,
-            bytes=0 if came.not_modified else size,
-            not_modified=int(came.not_modified),
-            truncated=int(came.truncated),
-            error=page.problem,
-            robots_hash=consent.robots_hash,
-            x_robots_tag=consent.x_robots_tag,
-            meta_robots=consent.meta_robots,
-            tdm_reservation=consent.tdm_reservation,
-            content_usage=consent.content_usage,
-            reservations=json.dumps(sorted(reservations), ensure_ascii=False),
+            newer = (not fetch.truncated, fetch.fetched_at, digest) > (not held[1], held[0], held[2])
+            outcome = "older" if not newer else "unchanged" if held[2] == digest else "changed"
+        stored = None if fetch.body is None else digest
+        visit = self.frontier.insert_fetch(conn, leased.id, fetch, outcome, stored, confirmed)
+        _last(conn, leased.id, visit, fetch.fetched_at)
+        if outcome == "older":
+            return
+        due = datetime.fromisoformat(fetch.fetched_at) + timedelta(days=1 if fetch.truncated else _DAYS)
+        columns: dict[str, Any] = {
+            "body_hash": digest,
+            "body_fetch": confirmed or visit,
+            "consent_fetch": visit,
+            "words_hash": page.words_hash,
+            "han": page.han,
+            "next_visit": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        for name, value in (("etag", fetch.etag), ("last_modified", fetch.last_modified)):
+            # a 304 need not repeat them, and those of a torn body would freeze it
+            if value is not None or fetch.status != 304:
+                columns[name] = None if fetch.truncated else value
+        sets = ", ".join(f"{name} = :{name}" for name in columns)
+        conn.execute(
+            f"UPDATE url SET {sets}, state = CASE state WHEN 'new' THEN 'done' ELSE state END WHERE id = :id",
+            columns | {"id": leased.id},
         )
-        return fetch_id, outcome
+        if not fetch.truncated and page.problem is None and leased.site in self.sites:
+            self.frontier.take_links(conn, leased, page.links)
 
-    def _robots(self, conn: sqlite3.Connection, url: str) -> Robots | None:
-        """The newest robots.txt that the archive has of the page's origin, None where it has none."""
-        origin = origin_of(url)
-        if origin not in self.robots:
-            if len(self.robots) > 1000:
-                self.robots.clear()
-            row = conn.execute(
-                "SELECT status, body_hash FROM robots WHERE origin = ? AND path = ? AND error IS NULL"
-                " ORDER BY fetched_at DESC, id DESC LIMIT 1",
-                (origin, ROBOTS_PATH),
-            ).fetchone()
-            body = b"" if row is None or row[1] is None else self.archive.body(row[1])
-            self.robots[origin] = None if row is None else read_robots(row[0], body, row[1])
-        return self.robots[origin]
+    def _consent(self, url: str, answer: Answer, page: PageRead) -> Consent:
+        """What was said with the page, and by the newest robots.txt and tdmrep.json that the archive has."""
+        robots, tdmrep = self.words.of(origin_of(url))
+        consent = read_consent(url, robots, answer.headers, page.metas, tdmrep)
+        said = self.words.reservations(url, consent.reservations)
+        return replace(consent, reservations=tuple(sorted(said)))
 
 
-@dataclass(slots=True)
-class _Came:
-    """One visit as a foreign record tells it."""
-
-    date: str
-    status: int
-    headers: dict[str, list[str]]
-    body_hash: str = ""
-    truncated: bool = False
-    not_modified: bool = False
-    body_fetch: int = 0  # the visit that brought the body which a 304 confirms
-
-    def header(self, name: str) -> str | None:
-        return next(iter(self.headers.get(name, ())), None)
+_WANTED = "SELECT 1 FROM url WHERE kind = 'part' AND state = 'new' AND body_hash IS NULL"
+_SAME_VISIT = (
+    "SELECT 1 FROM fetch WHERE url_id = ? AND fetched_at = ? AND body_hash IS ? AND not_modified = (? = 304)"
+)
+_LEASED = ("url", "site", "host", "kind", "depth", "document_url", "part")
 
 
-def _settle(conn: sqlite3.Connection, url_id: int, fetch_id: int, came: _Came, outcome: str) -> None:
-    """The URL's state after one more visit: the best visit gives body and consent, the newest is the last."""
+def _last(conn: sqlite3.Connection, url_id: int, fetch_id: int, at: str) -> None:
+    """The newest visit is the last: what was gone is there again."""
+    conn.execute(
+        "UPDATE url SET first_fetched_at = min(coalesce(first_fetched_at, :at), :at) WHERE id = :id",
+        {"at": at, "id": url_id},
+    )
     last = conn.execute(
         "SELECT f.fetched_at FROM url u JOIN fetch f ON f.id = u.last_fetch WHERE u.id = ?", (url_id,)
     ).fetchone()
-    conn.execute(
-        "UPDATE url SET first_fetched_at = min(coalesce(first_fetched_at, :at), :at) WHERE id = :id",
-        {"at": came.date, "id": url_id},
-    )
-    if last is None or came.date > last[0]:
+    if last is None or at > last[0]:
         conn.execute("UPDATE url SET last_fetch = ? WHERE id = ?", (fetch_id, url_id))
-        # what was gone is there again; a part that its document does not name any more stays out of it
+        # a part that its document does not name any more stays out of it
         conn.execute(
             "UPDATE url SET state = CASE WHEN state IN ('failed', 'gone') THEN 'done' ELSE state END,"
             " gone = NULL, moved_to = NULL, missing = 0, failures = 0,"
@@ -502,24 +494,6 @@ def _settle(conn: sqlite3.Connection, url_id: int, fetch_id: int, came: _Came, o
             " WHERE id = ? AND gone IS NOT ?",
             (url_id, UNLINKED),
         )
-    if outcome == "older":
-        return
-    due = datetime.fromisoformat(came.date) + timedelta(days=1 if came.truncated else _DAYS)
-    conn.execute(
-        "UPDATE url SET state = CASE WHEN state = 'new' THEN 'done' ELSE state END, body_hash = :hash,"
-        " body_fetch = :body, consent_fetch = :fetch, etag = :etag, last_modified = :modified,"
-        " next_visit = :due WHERE id = :id",
-        {
-            "hash": came.body_hash,
-            "body": came.body_fetch or fetch_id,
-            "fetch": fetch_id,
-            # validators of a torn body would freeze it
-            "etag": None if came.truncated else came.header("etag"),
-            "modified": None if came.truncated else came.header("last-modified"),
-            "due": due.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "id": url_id,
-        },
-    )
 
 
 def _leased(number: int, url: str, site: str, kind: str, document: str, part: int) -> Leased:
@@ -559,22 +533,7 @@ def _canonical(uri: str) -> str:
         return ""
 
 
-def _named(record: Record) -> tuple[str, str] | None:
-    """URL and time of the record that a revisit refers to."""
-    try:
-        date = datetime.fromisoformat(record.headers["warc-refers-to-date"])
-        return canonical_url(record.headers["warc-refers-to-target-uri"]), date.strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (KeyError, ValueError):
-        return None
-
-
-def _sha256_of(digest: str) -> str | None:
-    """The hex form of a sha256 label, in base 16 or 32; None for anything else."""
-    name, _, value = digest.partition(":")
-    if name.lower().replace("-", "") != "sha256":
-        return None
-    try:
-        raw = bytes.fromhex(value) if len(value) == 64 else base64.b32decode(value.upper())
-    except ValueError:
-        return None
-    return raw.hex() if len(raw) == 32 else None
+def _sha256_of(record: Record) -> str:
+    """The sha256 of a record's payload as it says itself, in hex; empty where it does not."""
+    found = digest_of(record.headers.get("warc-payload-digest", ""))
+    return found[1].hex() if found and found[0] == "sha256" else ""

@@ -2,41 +2,49 @@
 
 In goes a path, out come its records one after the other, and a :class:`Broken` for each that is
 not what it should be. Reading goes on behind it: at the next line that begins a record, or at the next
-gzip member, which its first bytes give away. Memory holds one record, and never more than its limit.
+gzip member, which its first bytes give away. Memory holds one record, and never more than its limit;
+what is read twice because it was damaged is bounded too, so that no file takes for ever.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import os
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from io import BytesIO
+from math import inf
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from warcio.digestverifyingreader import DigestChecker, DigestVerifyingReader
-from warcio.statusandheaders import StatusAndHeadersParser
-
 from fanwen.errors import UsageError
+from fanwen.spiders.archive import as_utc, later
+from fanwen.spiders.payload import read_headers
 from fanwen.spiders.settings import DOWNLOAD_MAXSIZE
 
 MAX_HEAD = 64 * 1024
 MAX_BLOCK = DOWNLOAD_MAXSIZE + 1024 * 1024  # a page, its headers and the marks of its chunks
 MAX_FILE_BLOCK = 256 * 1024 * 1024  # a file that was given by hand
 _STEP = 64 * 1024
-_MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]", re.DOTALL)
-_BEGIN = re.compile(rb"\r?\n(?=WARC/[01]\.)")
-_LINE = re.compile(rb"WARC/[01]\.\d+\r?\n\Z")
 _LOOK_FOR = 16 * 1024 * 1024  # a file without a record in so many bytes is no WARC file
+_LOOK_BEHIND = 64  # a record's end, and how the next one begins
+_READ_AGAIN = 64 * 1024 * 1024  # and four times what the file has
+_MEMBER = re.compile(rb"\x1f\x8b\x08[\x00-\x1f]", re.DOTALL)
+_VERSION = re.compile(rb"WARC/\d\.\d+\r?\n")
+_BEGIN = re.compile(rb"\nWARC/\d\.\d+\r?\n")
+_HEAD_END = re.compile(rb"\r?\n(?:\r?\n|(?=WARC/\d\.\d+\r?\n))")
+_BLANKS = re.compile(rb"\s+")
+_LENGTH = re.compile(r"[0-9]{1,15}")
+_HASH_SIZES = {"md5": 16, "sha1": 20, "sha256": 32, "sha512": 64}
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One whole record; names of ``headers`` are in lower case, ``date`` is UTC with seconds.
 
-    ``too_large``: the block was longer than its limit and is cut there.
+    ``uri`` is ASCII. ``too_large``: the block was longer than its limit and is left out.
     """
 
     kind: str
@@ -56,26 +64,44 @@ class Broken:
 
 def read_warc(path: Path) -> Iterator[Record | Broken]:
     """Every record in the order of the file. Raises UsageError for a file that is no WARC at all."""
+    seen, before = False, []
     try:
         with path.open("rb") as file:
             source = _Gzip(file) if file.read(2) == b"\x1f\x8b" else _Source(file)
             file.seek(0)
-            seen = False
-            before: list[Broken] = []
             for found in _records(source):
+                seen = seen or isinstance(found, Record) or found.reason not in ("garbage", "gzip")
+                before.append(found)
                 if seen:
-                    yield found
-                elif isinstance(found, Broken) and found.reason in ("garbage", "gzip"):
-                    before.append(found)
-                    if source.passed > _LOOK_FOR:
-                        break
-                else:
-                    seen = True
-                    yield from (*before, found)
+                    yield from before
+                    before.clear()
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror}); check the path.") from None
     if not seen:
         raise UsageError(f"{path} is no WARC file; give one that begins with 'WARC/1.0' or 'WARC/1.1'.")
+
+
+def is_warc(path: Path) -> bool:
+    """Whether a record can be read from the file."""
+    try:
+        return next(read_warc(path), None) is not None
+    except UsageError:
+        return False
+
+
+def digest_of(label: str) -> tuple[str, bytes] | None:
+    """(algorithm, hash) of a digest such as ``sha1:…``, in base 16 or 32; None for anything else."""
+    name, _, value = label.partition(":")
+    name = name.lower().replace("-", "")
+    size = _HASH_SIZES.get(name)
+    try:
+        if len(value) == 2 * (size or 0):
+            raw = bytes.fromhex(value)
+        else:
+            raw = base64.b32decode(value.upper() + "=" * (-len(value) % 8))
+    except ValueError:
+        return None
+    return (name, raw) if len(raw) == size else None
 
 
 class _Source:
@@ -83,46 +109,65 @@ class _Source:
 
     def __init__(self, file: BinaryIO):
         self.file = file
-        self.buffer, self.at = b"", 0
-        self.passed = 0
+        self.buffer, self.at = bytearray(), 0
+        self.passed, self.limit = 0, float(_LOOK_FOR)
         self.damaged = False
+        self._patience = _READ_AGAIN + 4 * os.fstat(file.fileno()).st_size
         self._begun = False
 
     def next_stretch(self) -> bool:
         self._begun, before = True, self._begun
         return not before
 
-    def readline(self) -> bytes:
-        while (end := self.buffer.find(b"\n", self.at)) < 0 and self._left() < MAX_HEAD and self._fill():
+    def fill(self) -> bool:
+        """Read some more; False at the end of the stretch. Places in the buffer do not hold behind it."""
+        data = self._more() if self.passed < self.limit else b""
+        if data and self.at:
+            self.buffer, self.at = self.buffer[self.at :], 0
+        self.buffer += data
+        self.passed += len(data)
+        return bool(data)
+
+    def have(self, size: int) -> int:
+        """Read until so many bytes are at hand; how many are."""
+        while (left := len(self.buffer) - self.at) < size and self.fill():
             pass
-        return self._take(end + 1 - self.at if end >= 0 else MAX_HEAD)
+        return min(left, size)
 
-    def read(self, size: int) -> bytes:
-        parts = []
-        while size > 0 and (self._left() or self._fill()):
-            parts.append(self._take(size))
-            size -= len(parts[-1])
-        return b"".join(parts)
-
-    def unread(self, data: bytes) -> None:
-        self.buffer, self.at = data + self.buffer[self.at :], 0
-
-    def at_end(self) -> bool:
-        return not self._left() and not self._fill()
-
-    def _left(self) -> int:
-        return len(self.buffer) - self.at
-
-    def _take(self, size: int) -> bytes:
-        taken = self.buffer[self.at : self.at + size]
-        self.at += len(taken)
+    def take(self, size: int) -> bytes:
+        size = self.have(size)
+        taken = bytes(memoryview(self.buffer)[self.at : self.at + size])
+        self.at += size
         return taken
 
-    def _fill(self) -> bool:
-        data = self._more()
-        self.passed += len(data)
-        self.buffer, self.at = self.buffer[self.at :] + data, 0
-        return bool(data)
+    def put_back(self, data: bytes) -> None:
+        if self.may_repeat(len(data)):
+            self.buffer[: self.at] = data
+            self.at = 0
+
+    def may_repeat(self, size: int) -> bool:
+        """Whether so many bytes are read again: a file made for it would otherwise be read for ever."""
+        allowed = size <= self._patience
+        self._patience -= size * allowed
+        return allowed
+
+    def skip_blanks(self) -> bool:
+        """Go on to something; False at the end of the stretch."""
+        while self.have(1):
+            found = _BLANKS.match(self.buffer, self.at)
+            if found is None:
+                return True
+            self.at, found = found.end(), None
+        return False
+
+    def skip_garbage(self) -> None:
+        """Go on to the next line that begins a record, or to the end of the stretch."""
+        while (found := _VERSION.search(self.buffer, self.at)) is None:
+            self.at = max(self.at, len(self.buffer) - 20)
+            if not self.fill():
+                self.at = len(self.buffer)
+                return
+        self.at = found.start()
 
     def _more(self) -> bytes:
         return self.file.read(_STEP)
@@ -135,15 +180,17 @@ class _Gzip(_Source):
         super().__init__(file)
         self._raw = b""  # read from the file, not yet decompressed
         self._place = 0  # of what follows _raw
-        self._start = -1  # of the member
+        self._start = self._before = 0  # of the member: its place, and what had passed before it
         self._stream: Any = None
 
     def next_stretch(self) -> bool:
         if self.damaged:
             # the next member may begin within what was taken for this one
-            self._place, self._raw = self._start + 1, b""
-            self.file.seek(self._place)
-        self.buffer, self.at, self.damaged = b"", 0, False
+            self._raw = self._raw[1:]
+            if self.may_repeat(self.passed - self._before):
+                self._place, self._raw = self._start + 1, b""
+                self.file.seek(self._place)
+        self.buffer, self.at, self.damaged = bytearray(), 0, False
         while (found := _MEMBER.search(self._raw)) is None:
             self._raw = self._raw[-3:]
             data = self.file.read(_STEP)
@@ -152,7 +199,7 @@ class _Gzip(_Source):
             self._raw += data
             self._place += len(data)
         self._raw = self._raw[found.start() :]
-        self._start = self._place - len(self._raw)
+        self._start, self._before = self._place - len(self._raw), self.passed
         self._stream = zlib.decompressobj(31)
         return True
 
@@ -176,96 +223,86 @@ class _Gzip(_Source):
 def _records(source: _Source) -> Iterator[Record | Broken]:
     while source.next_stretch():
         told = False  # one damage is counted once, however many lines it spoils
-        while line := source.readline():
-            if not line.strip():
-                continue
-            if not line.startswith(b"WARC/"):
+        while source.skip_blanks():
+            if source.have(5) == 5 and source.buffer.startswith(b"WARC/", source.at):
+                found = _record(source)
+                told = isinstance(found, Broken)
+                yield found
+            else:
                 if not told:
                     yield Broken("garbage")
                 told = True
-                if inside := _LINE.search(line):
-                    source.unread(line[inside.start() :])
-                continue
-            found = _record(source, line)
-            told = isinstance(found, Broken)
-            yield found
+                source.skip_garbage()
         if source.damaged and not told:
             yield Broken("gzip")
 
 
-def _record(source: _Source, line: bytes) -> Record | Broken:
-    headers = _headers(source, line)
+def _record(source: _Source) -> Record | Broken:
+    headers = _headers(source)
     length = headers.get("content-length", "")
-    if not length.isascii() or not length.isdigit():
+    if not _LENGTH.fullmatch(length):
         return Broken("gzip" if source.damaged else "bad_header")
-    kind, uri = headers.get("warc-type", "").lower(), headers.get("warc-target-uri", "").strip("<> ")
+    source.limit = inf  # it is a WARC file
+    # whatever encoding a URI is in, its bytes are escaped
+    uri = re.sub(r"[^\x00-\x7f]", lambda byte: f"%{ord(byte[0]):02X}", headers.get("warc-target-uri", ""))
+    uri = uri.strip("<> ")
+    left, begin = int(length), b""
     limit = MAX_FILE_BLOCK if uri.startswith("urn:") else MAX_BLOCK
-    size = int(length)
-    block = source.read(min(size, limit))
-    left = size - len(block)
-    while left > 0 and (passed := source.read(min(left, _STEP))):
-        left -= len(passed)
-    if left > 0 or not _ends(source):
-        if inside := _BEGIN.search(block):  # the length was wrong, and the next record was taken for a part
-            source.unread(block[inside.end() :])
-        if source.damaged:
-            return Broken("gzip")
-        return Broken("cut_short" if left > 0 and not inside else "wrong_length")
-    if source.at_end() and source.damaged:
+    too_large = left > limit
+    if too_large:
+        begin = source.take(limit)  # kept, should the length be wrong
+        left -= len(begin)
+        while left > _STEP and (passed := source.take(_STEP)):
+            left -= len(passed)
+    reason = _trouble(source, begin, left)
+    if reason is not None:
+        return Broken(reason)
+    block = source.take(left)
+    if not source.skip_blanks() and source.damaged:
         return Broken("gzip")
-    if size <= limit and not _is_what_it_says(headers, block):
+    if not too_large and not _is_what_it_says(headers, block):
         return Broken("wrong_digest")
-    return Record(kind, uri, _date(headers.get("warc-date", "")), headers, block, size > limit)
+    date = as_utc(headers.get("warc-date", ""))
+    if date is not None and not "1990" <= date <= later(days=1):
+        date = None
+    kind = headers.get("warc-type", "").lower()
+    return Record(kind, uri, date, headers, b"" if too_large else block, too_large)
 
 
-def _headers(source: _Source, line: bytes) -> dict[str, str]:
+def _headers(source: _Source) -> dict[str, str]:
     """The headers of a record; empty where they do not end."""
-    head = [line]
-    while sum(map(len, head)) < MAX_HEAD and (line := source.readline()):
-        head.append(line)
-        if not line.strip():
-            parsed = StatusAndHeadersParser(["WARC/"]).parse(BytesIO(b"".join(head)))
-            return {name.lower(): value.strip() for name, value in reversed(parsed.headers)}
-    return {}
+    while (found := _HEAD_END.search(source.buffer, source.at, source.at + MAX_HEAD)) is None:
+        if len(source.buffer) - source.at >= MAX_HEAD or not source.fill():
+            source.take(MAX_HEAD)
+            return {}
+    head = bytes(source.buffer[source.at : found.start()])
+    source.at = found.end()
+    return dict(reversed(list(read_headers(head))))
 
 
-def _ends(source: _Source) -> bool:
-    """Whether a record ends here: with two line ends, whatever follows, or before the next one."""
-    after = source.read(4)
-    if after == b"\r\n\r\n":
-        return True
-    source.unread(after)
-    while line := source.readline():
-        if line.strip():
-            source.unread(line)
-            return line.startswith(b"WARC/")
-    return True
+def _trouble(source: _Source, begin: bytes, left: int) -> str | None:
+    """None where the record ends ``left`` bytes from here, else why not: then its next one is looked for.
+
+    It ends with two line ends, whatever follows, or before the next record, or with the stretch.
+    """
+    whole = source.have(left + _LOOK_BEHIND) >= left
+    end = source.at + left
+    after = bytes(source.buffer[end : end + _LOOK_BEHIND])
+    if whole and (after.startswith(b"\r\n\r\n") or after.lstrip()[:5] in (b"", b"WARC/")):
+        return None
+    # the length is wrong, and the next record may have been taken for a part of this one
+    if begin:
+        found = _BEGIN.search(begin)
+        source.put_back(begin[found.start() + 1 :] if found else b"")
+    else:
+        found = _BEGIN.search(source.buffer, source.at, min(end, len(source.buffer)))
+        source.at = found.start() + 1 if found else min(end, len(source.buffer))
+    if source.damaged:
+        return "gzip"
+    return "cut_short" if not whole and found is None else "wrong_length"
 
 
 def _is_what_it_says(headers: dict[str, str], block: bytes) -> bool:
     """False when the record carries the hash of another block; unknown hashes prove nothing."""
-    digest = headers.get("warc-block-digest")
-    if not digest or ":" not in digest:
-        return True
-    checker = DigestChecker()
-    reader = DigestVerifyingReader(BytesIO(block), len(block), checker, block_digest=digest)
-    if reader.block_digester is None:
-        return True
-    try:
-        while reader.read(_STEP):
-            pass
-    except ValueError:  # neither base 16 nor base 32
-        return True
-    return checker.passed is not False
-
-
-def _date(text: str) -> str | None:
-    """A WARC-Date as fanwen writes times; None for none, a wrong one, and one that is still to come."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    if moment.year < 1990 or moment > datetime.now(UTC) + timedelta(days=1):
-        return None
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    said = digest_of(headers.get("warc-block-digest", ""))
+    return said is None or hashlib.new(said[0], block).digest() == said[1]

@@ -14,27 +14,27 @@ import hashlib
 import json
 import os
 import sqlite3
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO
-
-from warcio.statusandheaders import StatusAndHeaders
-from warcio.warcwriter import GzippingWrapper
+from typing import BinaryIO
 
 from fanwen import __version__
 from fanwen.errors import IncompleteError, UsageError
 from fanwen.spiders.archive import Archive, explained
+from fanwen.spiders.robots import NO_ROBOTS
 from fanwen.spiders.warc import BY_HAND, LISTS, STATE_TYPE, WARC_ENDINGS, UrlState, Visit, record_id, visit_id
 
 _PROFILES = "http://netpreserve.org/warc/1.1/revisit/"
 _HTTP = "application/http; msgtype=response"
 _RENAMED = ("content-length", "content-encoding", "transfer-encoding")
 _ORIGINAL = "X-Archive-Orig-"
+_GZIP = 31  # zlib's number for a gzip member; its header names no time
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _URL_COLUMNS = tuple(UrlState.model_fields)
 _VISIT_COLUMNS = tuple(Visit.model_fields)
@@ -86,7 +86,8 @@ def export_warc(
                 ) from None
             raise UsageError(f"{path} cannot be written ({error.strerror}); choose another place.") from None
         finally:
-            scratch.unlink(missing_ok=True)
+            with suppress(OSError):  # a place where nothing can be written has nothing to take away
+                scratch.unlink()
     return ExportReport(
         str(path),
         counts["urls"],
@@ -158,8 +159,9 @@ WINDOW same AS (PARTITION BY body_hash ORDER BY kind, uri, fetched_at, id)
 """
 
 _ROBOTS = """
-SELECT r.origin || r.path, r.fetched_at, r.status, r.body_hash,
-       nullif(b.first, 'robots/' || r.id), b.uri, b.fetched_at
+SELECT r.origin || r.path AS url, r.fetched_at AS f_fetched_at, r.status AS f_status,
+       r.body_hash AS f_body_hash, '[]' AS f_headers,
+       nullif(b.first, 'robots/' || r.id) AS first, b.uri AS first_uri, b.fetched_at AS first_at
 FROM robots r JOIN said USING (id) LEFT JOIN bodies b ON b.kind = 'robots' AND b.id = r.id
 ORDER BY 1, r.fetched_at, r.id
 """
@@ -194,10 +196,10 @@ class _Export:
         )
         conn.execute(f"INSERT INTO bodies {_BODIES}")
         self._info()
-        for uri, *row in conn.execute(_ROBOTS):
-            self._robots(uri, *row)
         rows = conn.cursor()
         rows.row_factory = sqlite3.Row
+        for row in rows.execute(_ROBOTS):
+            self._robots(row)
         rows.execute(_URLS)
         for _, visits in groupby(rows, key=lambda row: row["url_id"]):
             self._url(list(visits))
@@ -221,20 +223,11 @@ class _Export:
         ]
         self._record("warcinfo", headers, "application/warc-fields", fields.encode())
 
-    def _robots(
-        self,
-        uri: str,
-        fetched_at: str,
-        status: int,
-        body_hash: str | None,
-        first: str | None,
-        first_uri: str | None,
-        first_at: str | None,
-    ) -> None:
-        headers = _named(uri, fetched_at, visit_id(uri, fetched_at, status, body_hash))
-        if body_hash is None:
+    def _robots(self, row: sqlite3.Row) -> None:
+        headers = _named(row["url"], row["f_fetched_at"], _visit_id(row["url"], row))
+        if row["f_body_hash"] is None:
             headers.append(("WARC-Truncated", "unspecified"))  # only rules are kept, no error pages
-        self._answer(headers, status, (), body_hash, (first_uri, first_at) if first else None)
+        self._answer(headers, row)
         self.counts["robots"] += 1
 
     def _url(self, rows: list[sqlite3.Row]) -> None:
@@ -243,9 +236,7 @@ class _Export:
         visits: dict[str, sqlite3.Row] = {}
         for row in rows:
             if row["fetch_id"] is not None:
-                visits.setdefault(
-                    visit_id(url, row["f_fetched_at"], row["f_status"], row["f_body_hash"]), row
-                )
+                visits.setdefault(_visit_id(url, row), row)
         self._state(url, rows[0], list(visits.values()))
         for name, row in visits.items():
             self._visit(url, name, row)
@@ -280,61 +271,48 @@ class _Export:
         headers = _named(url, row["f_fetched_at"], name)
         if row["f_truncated"]:
             headers.append(("WARC-Truncated", "disconnect"))
-        sent = json.loads(row["f_headers"])
         if url.startswith(BY_HAND) and body_hash is not None:
-            self._record(
-                "resource",
-                [*headers, _payload_digest(body_hash)],
-                row["f_content_type"] or "application/octet-stream",
-                self.archive.body(body_hash),
-            )
+            headers.append(_payload_digest(body_hash))
+            content_type = row["f_content_type"] or "application/octet-stream"
+            self._record("resource", headers, content_type, self.archive.body(body_hash))
             self.counts["resource"] += 1
         elif row["f_not_modified"]:
             headers.append(("WARC-Profile", _PROFILES + "server-not-modified"))
-            self._record("revisit", headers, _HTTP, _http_head(row["f_status"], sent))
+            self._record("revisit", headers, _HTTP, _http_head(row))
             self.counts["revisit"] += 1
         elif body_hash is not None:
-            first = (row["first_uri"], row["first_at"]) if row["first"] else None
-            self._answer(headers, row["f_status"], sent, body_hash, first)
-            self.counts["revisit" if first else "response"] += 1
+            self.counts[self._answer(headers, row)] += 1
 
-    def _answer(
-        self,
-        headers: list[tuple[str, str]],
-        status: int,
-        sent: Sequence[Sequence[str]],
-        body_hash: str | None,
-        first: tuple[str | None, str | None] | None,
-    ) -> None:
-        """A response record, or a revisit record where the same body stands in the file already."""
-        headers.append(_payload_digest(body_hash or hashlib.sha256(b"").hexdigest()))
-        if first is not None:
-            headers += [
-                ("WARC-Profile", _PROFILES + "identical-payload-digest"),
-                ("WARC-Refers-To-Target-URI", str(first[0])),
-                ("WARC-Refers-To-Date", str(first[1])),
-            ]
-            self._record("revisit", headers, _HTTP, _http_head(status, sent))
-            return
-        body = b"" if body_hash is None else self.archive.body(body_hash)
-        self._record("response", headers, _HTTP, _http_head(status, sent, len(body)) + body)
+    def _answer(self, headers: list[tuple[str, str]], row: sqlite3.Row) -> str:
+        """A response record, or a revisit record where the same body stands in the file already; which."""
+        headers.append(_payload_digest(row["f_body_hash"] or NO_ROBOTS))
+        if row["first"] is None:
+            body = b"" if row["f_body_hash"] is None else self.archive.body(row["f_body_hash"])
+            self._record("response", headers, _HTTP, _http_head(row, len(body)) + body)
+            return "response"
+        headers += [
+            ("WARC-Profile", _PROFILES + "identical-payload-digest"),
+            ("WARC-Refers-To-Target-URI", row["first_uri"]),
+            ("WARC-Refers-To-Date", row["first_at"]),
+        ]
+        self._record("revisit", headers, _HTTP, _http_head(row))
+        return "revisit"
 
     def _record(self, kind: str, headers: list[tuple[str, str]], content_type: str, block: bytes) -> None:
-        head = StatusAndHeaders(
-            "",
-            [
-                ("WARC-Type", kind),
-                *headers,
-                ("WARC-Block-Digest", _digest(hashlib.sha256(block).digest())),
-                ("Content-Type", content_type),
-                ("Content-Length", str(len(block))),
-            ],
-            protocol="WARC/1.1",
-        )
-        # not by WARCWriter, which writes HTTP headers that are not ASCII otherwise than they came
-        record: Any = GzippingWrapper(self.out) if self.gzip else self.out
-        record.write(head.to_bytes() + block + b"\r\n\r\n")
-        record.flush()
+        lines = [
+            ("WARC-Type", kind),
+            *headers,
+            ("WARC-Block-Digest", _digest(hashlib.sha256(block).digest())),
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(block))),
+        ]
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines)
+        record = b"WARC/1.1\r\n" + head.encode() + b"\r\n" + block + b"\r\n\r\n"
+        self.out.write(zlib.compress(record, 9, _GZIP) if self.gzip else record)
+
+
+def _visit_id(url: str, row: sqlite3.Row) -> str:
+    return visit_id(url, row["f_fetched_at"], row["f_status"], row["f_body_hash"])
 
 
 def _named(uri: str, date: str, name: str) -> list[tuple[str, str]]:
@@ -349,14 +327,14 @@ def _digest(raw: bytes) -> str:
     return f"sha256:{base64.b32encode(raw).decode()}"
 
 
-def _http_head(status: int, sent: Sequence[Sequence[str]], length: int | None = None) -> bytes:
+def _http_head(row: sqlite3.Row, length: int | None = None) -> bytes:
     """Status line and headers as bytes; what the stored body is no longer is said under another name."""
     try:
-        phrase = HTTPStatus(status).phrase
+        phrase = HTTPStatus(row["f_status"]).phrase
     except ValueError:
         phrase = "Unknown"
-    lines = [f"HTTP/1.1 {status} {phrase}"]
-    for name, value in sent:
+    lines = [f"HTTP/1.1 {row['f_status']} {phrase}"]
+    for name, value in json.loads(row["f_headers"]):
         renamed = name.lower() in _RENAMED
         lines.append(f"{_ORIGINAL if renamed else ''}{name}: {' '.join(value.split())}")
     if length is not None:

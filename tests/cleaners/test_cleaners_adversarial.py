@@ -64,7 +64,7 @@ HOSTILE = {
     "table": lambda: b"<html><body><table>" + ("<tr>" + "<td>工作</td>" * 20 + "</tr>").encode() * 10_000 + b"</table>",
     "br": lambda: b"<html><body>" + ("工作总结" + "<br>").encode() * 300_000,
     "control": lambda: bytes(range(32)) * 50_000,
-    "attributes": lambda: b"<html><body><p " + b"a=1 " * 500_000 + b">" + HAN * 20,
+    "attributes": lambda: b"<html><body><p " + b" ".join(b"a%d=1" % n for n in range(300_000)) + b">" + HAN * 20,
     "dots": lambda: "……".encode() * 500_000 + HAN,
     "pinyin": lambda: "总(zǒng)结(jié)".encode() * 100_000,
     "entities": lambda: b"<html><body>" + b"&#55357;&#56832;&nbsp;&lt;" * 100_000,

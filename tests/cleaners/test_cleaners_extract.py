@@ -112,3 +112,13 @@ def test_docx_with_a_table(tmp_path_factory: pytest.TempPathFactory) -> None:
     document.add_paragraph(PROSE[1])
     document.save(str(path))
     assert extract_docx(path.read_bytes()).text.split("\n") == [PROSE[0], "书目 | 册数", PROSE[1]]
+
+
+def test_a_byline_below_a_break_is_no_part_of_the_title() -> None:
+    heading = "<h1>仓库管理员工作总结<br /><span>2012-11-06 来源：本站</span></h1>"
+    page = f"<html><head><title>仓库管理员工作总结 - 某某网</title></head><body>{heading}<p>正文。</p></body></html>"
+    assert extract_html(page).titles[0] == "仓库管理员工作总结"
+    # a title on two lines stays whole where <title> has it whole, or does not know it at all
+    for head in ("关于做好防汛和抢险工作的通知_某某网", "某某网"):
+        two = f"<html><head><title>{head}</title></head><body><h1>关于做好防汛<br>和抢险工作的通知</h1></body></html>"
+        assert extract_html(two).titles[0] == "关于做好防汛和抢险工作的通知"

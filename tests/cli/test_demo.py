@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -202,6 +203,14 @@ def test_every_duplicate_is_found_and_nothing_else(home: Path) -> None:
 def test_the_refresh_fetched_only_what_changed(home: Path) -> None:
     runs = [json.loads(path.read_text()) for path in sorted((home / "runs").glob("*.json"))]
     second = runs[1]
+    files = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
+    keys = {*second, *second["crawl"], *second["crawl"]["sites"][0], *second["build"], *second["gates"][0]}
+    assert not [key for key in sorted(keys) if f"`{key}`" not in files]
+    # the first run cleaned everything
+    by_site = runs[0]["build"]["rejects_by_site"]
+    assert runs[0]["build"]["rejects"]
+    assert sum((Counter(found) for found in by_site.values()), Counter()) == runs[0]["build"]["rejects"]
+    assert by_site.keys() <= set(HOSTS)
     changed = sum(site["changed"] for site in second["crawl"]["sites"])
     gone = sum(site["gone"] for site in second["crawl"]["sites"])
     unchanged = sum(site["unchanged"] for site in second["crawl"]["sites"])

@@ -6,13 +6,14 @@ import json
 import random
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import zstandard
+
+import fanwen
 
 Run = Callable[..., object]
 
@@ -21,18 +22,20 @@ def rows(text: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def run(home: Path, *arguments: object, **environment: str) -> str:
-    command = [sys.executable, "-m", "fanwen", *map(str, arguments)]
-    done = subprocess.run(
-        command, env={"FANWEN_HOME": str(home), "PATH": "/usr/bin:/bin", **environment},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, (command, done.stderr)
-    return done.stdout
+@pytest.fixture(scope="module")
+def run(command: Run) -> Callable[..., str]:
+    """What a command that must succeed prints."""
+
+    def run(home: Path, *arguments: object, **options: object) -> str:
+        done = command(home, *arguments, cwd=home.parent, **options)
+        assert done.code == 0, (arguments, done.err)
+        return done.out
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def home(seeds: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(run: Run, seeds: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home after ingest, build and release create of the seeds."""
     home = tmp_path_factory.mktemp("seeds") / "home"
     for command in (["ingest", seeds[0].parent], ["build"], ["release", "create"]):
@@ -40,8 +43,8 @@ def home(seeds: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-def test_clean_prints_28_pieces(fanwen: Run, seeds: list[Path]) -> None:
-    done = fanwen("clean", *seeds)
+def test_clean_prints_28_pieces(command: Run, tmp_path: Path, seeds: list[Path]) -> None:
+    done = command(tmp_path / "home", "clean", *seeds, cwd=tmp_path, process=True)
     pieces = rows(done.out)
     count = Counter(Path(str(piece["source"])).name[:3] for piece in pieces)
     assert (done.code, count) == (0, {"000": 6, "001": 8, "002": 1, "003": 8, "004": 5})
@@ -52,16 +55,12 @@ def test_clean_prints_28_pieces(fanwen: Run, seeds: list[Path]) -> None:
     assert {p["language"] for p in pieces} == {"zh"}
 
 
-def test_the_stub_is_kept_out_with_its_reason(home: Path) -> None:
+def test_the_stub_is_kept_out_with_its_reason(run: Run, home: Path) -> None:
     (release,) = json.loads(run(home, "release", "list", "--json"))
     assert (release["pieces"], release["pieces_default"]) == (28, 27)
     folder = home / "releases" / release["version"]
-    packed = subprocess.run(
-        [sys.executable, "-c", "import sys, zstandard; sys.stdout.buffer.write(zstandard.ZstdDecompressor()"
-         ".stream_reader(open(sys.argv[1], 'rb')).read())", folder / "jsonl" / "pieces.jsonl.zst"],
-        capture_output=True, check=True,
-    )  # fmt: skip
-    pieces = rows(packed.stdout.decode())
+    with zstandard.open(folder / "jsonl" / "pieces.jsonl.zst", "rt", encoding="utf-8") as packed:
+        pieces = rows(packed.read())
     assert [piece["excluded_why"] for piece in pieces if piece["excluded_why"]] == ["stub"]
     assert {piece["rights_basis"] for piece in pieces} == {"unknown"}
 
@@ -71,25 +70,22 @@ WORDS = ["总结", "环境卫生", "的", "村", "社区", "垃圾分类", "工�
 
 
 @pytest.mark.parametrize("word", WORDS)
-def test_search_finds_what_a_scan_finds(home: Path, word: str) -> None:
+def test_search_finds_what_a_scan_finds(run: Run, home: Path, word: str) -> None:
     found = json.loads(run(home, "search", word, "--limit", "0", "--json"))
-    code = (
-        "import sys, json, fanwen\n"
-        "print(json.dumps(sorted(p.piece_id for p in fanwen.open(sys.argv[1]).pieces(default=False) if sys.argv[2] in p.text)))"
-    )
-    scanned = json.loads(subprocess.check_output([sys.executable, "-c", code, home, word], text=True))
+    pieces = fanwen.open(home).pieces(default=False)
+    scanned = sorted(piece.piece_id for piece in pieces if word in piece.text)
     assert sorted(hit["piece_id"] for hit in found["hits"]) == scanned
     assert found["total"] == len(scanned)
 
 
-def test_build_again_changes_nothing_and_says_so(home: Path) -> None:
+def test_build_again_changes_nothing_and_says_so(run: Run, home: Path) -> None:
     assert "othing changed" in run(home, "build")
     assert "othing changed" in run(home, "release", "create")
 
 
 @pytest.mark.parametrize("seed", ["0", "1"])
 def test_the_root_hash_depends_on_the_texts_alone(
-    home: Path, seeds: list[Path], tmp_path: Path, seed: str
+    run: Run, home: Path, seeds: list[Path], tmp_path: Path, seed: str
 ) -> None:
     order = seeds.copy()
     random.Random(seed).shuffle(order)
@@ -97,10 +93,10 @@ def test_the_root_hash_depends_on_the_texts_alone(
         (tmp_path / "elsewhere" / str(number)).mkdir(parents=True)
         shutil.copyfile(path, tmp_path / "elsewhere" / str(number) / f"{9 - number}.txt")
     other = tmp_path / "another home"
-    for path in sorted((tmp_path / "elsewhere").rglob("*.txt")):
-        run(other, "ingest", path, PYTHONHASHSEED=seed)
-    run(other, "build", PYTHONHASHSEED=seed)
-    run(other, "release", "create", PYTHONHASHSEED=seed)
+    other.mkdir()
+    files = sorted((tmp_path / "elsewhere").rglob("*.txt"))
+    for command in (["ingest", *files], ["build"], ["release", "create"]):
+        run(other, *command, process=True, PYTHONHASHSEED=seed)
     roots = [json.loads(run(where, "release", "list", "--json"))[0]["root"] for where in (home, other)]
     assert roots[0] == roots[1]
     assert re.fullmatch(r"[0-9a-f]{64}", roots[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -14,8 +15,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from fanwen.corpus.health import gates
 from fanwen.spiders.samples import site_folder
 from fanwen.spiders.samples.server import SampleServer
+from fanwen.spiders.site import read_site
 
 Run = Callable[..., Any]
 PAGES = {
@@ -87,7 +90,7 @@ def test_a_site_from_saved_pages(fanwen: Run, saved: Callable[[str], Path], tmp_
     assert (written["host"], written["start"]) == (ours["host"], ours["start"])
     assert written["follow"]["details"] == ours["follow"]["details"]
     assert written["extract"]["title"] == ours["extract"]["title"]
-    assert written["extract"]["content"] == [*ours["extract"]["content"], "@trafilatura"]
+    assert written["extract"]["content"] == ours["extract"]["content"]
     assert fanwen("sites", "check", "zongjie.example").code == 0
     assert re.search(r"^  zongjie\.example +candidate ", fanwen("sites", "list").out, re.M)
     # it is a candidate: nothing crawls it
@@ -159,7 +162,7 @@ def test_a_site_from_pages_fetched_as_a_crawl_fetches(
     assert "robots" in "".join(made["failed"])
     written = tomllib.loads(Path(made["file"]).read_text(encoding="utf-8"))
     assert written["follow"]["details"] == [r"^/notice/\d+\.html$"]
-    assert written["extract"]["content"] == [".zoom", "@trafilatura"]
+    assert written["extract"]["content"] == [".zoom"]
     assert not (tmp_path / "home" / "archive.db").exists()
 
 
@@ -345,3 +348,117 @@ def test_the_list_says_what_was_decided(fanwen: Run, sample_site: Callable[[str]
     for word in ("active", "flattened-document", "allowed", "2026-01-05"):
         assert word in row
     assert "–" in next(line for line in lines if "gwyoo.com" in line)
+
+
+def test_an_article_over_two_pages_is_one_canary(
+    fanwen: Run,
+    saved: Callable[[str], Path],
+    sample_site: Callable[[str], Path],
+    tmp_path: Path,
+    server: SampleServer,
+) -> None:
+    file = sample_site("zongjie.example")
+    folder = saved("zongjie.example")
+    first, second = folder / "gongzuo_1003.html", folder / "second.html"
+    url = "http://zongjie.example/gongzuo/1003_2.html"
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({"http": server.proxy_url}))
+    second.write_bytes(
+        f"<!-- saved from url=(0044){url} -->\n".encode() + opener.open(url, timeout=10).read()
+    )
+    alone = json_of(fanwen("sites", "check", "zongjie.example", "--page", first, "--json"))["pages"]
+    (both,) = json_of(fanwen("sites", "approve", "zongjie.example", second, first, "--json"))
+    assert both["url"] == "http://zongjie.example/gongzuo/1003.html"
+    assert sum(p["chars"] for p in both["pieces"]) > sum(p["chars"] for p in alone[0]["pieces"])
+    kept = tmp_path / "home" / "sites" / "zongjie.example"
+    assert sorted(f.suffix for f in kept.iterdir()) == [".html", ".html", ".json"]
+    assert fanwen("sites", "check", "zongjie.example").code == 0
+    # the second page's template alone breaks
+    (record,) = kept.glob("*.json")
+    told = json.loads(record.read_text(encoding="utf-8"))
+    part = kept / told["pages"][1]["file"]
+    broken = part.read_bytes().replace(b"article-content", b"article-other").replace(b"<p>", b"<p hidden>")
+    part.write_bytes(broken)
+    told["pages"][1]["sha256"] = hashlib.sha256(broken).hexdigest()
+    record.write_text(json.dumps(told), encoding="utf-8")
+    done = fanwen("sites", "check", "zongjie.example")
+    assert done.code == 3
+    assert "its text had" in done.out
+    # rules of former days hold for what came in those days
+    text = file.read_text(encoding="utf-8")
+    fanwen("sites", "approve", "zongjie.example", second, first)
+    file.write_text(text.replace('[".article-content"]', '[".new"]'), encoding="utf-8")
+    # the generic extraction gives the same, and yet the site has changed
+    done = fanwen("sites", "check", "zongjie.example")
+    assert (done.code, "extractor was 'selector', is 'density'" in done.out) == (3, True), done.out
+    old = '\n[[old]]\nvalid_until = 2999-01-01\nextract.content = [".article-content"]\n'
+    file.write_text(text.replace('[".article-content"]', '[".new"]') + old, encoding="utf-8")
+    done = fanwen("sites", "check", "zongjie.example")
+    assert done.code == 0, done.out
+    assert "2999-01-01 has not come yet" in done.err
+
+
+READER = """
+from fanwen.spiders.reader import PageReader, Reading
+
+class Upside(PageReader):
+    def read_page(self, page):
+        if page.url.endswith("/p/7002.html"):
+            raise ValueError("no such page")
+        html = page.body.decode("utf-8", "replace") if page.url.endswith("/p/7001.html") else None
+        links = ("/p/7001.html", "file:///etc/passwd", "http://127.0.0.1/p/1.html", "http://other.example/p/1.html")
+        return Reading(links=links, html=html and "<title>别的总结</title><p>" + "这是自己的读法给出的正文，一共有很多字。" * 20)
+"""
+
+
+def test_a_class_of_ones_own_and_rules_of_former_days(
+    fanwen: Run, server: SampleServer, sample_site: Callable[[str], Path], tmp_path: Path
+) -> None:
+    """One crawl: links of a reader are judged like others, the archive keeps what came, a build reads it anew."""
+    file = sample_site("wenku.example")
+    text = file.read_text(encoding="utf-8")
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "upside.py").write_text(READER, encoding="utf-8")
+    path = {"PYTHONPATH": str(tmp_path / "lib")}
+
+    def say(more: str) -> None:
+        file.write_text(text.replace('host = "wenku', more + 'host = "wenku'), encoding="utf-8")
+
+    for spider, word in (
+        ("upside:Upside", "No module named"),  # not on the path
+        ("os:system", "not a fanwen.spiders.reader.PageReader"),
+        ("upside", "module:Class"),
+        ("os:none", "none"),
+    ):
+        say(f'spider = "{spider}"\n')
+        one_sentence(fanwen("crawl", "wenku.example"), 2, str(file), word)
+    say('spider = "upside:Upside"\n')
+    crawled = fanwen("crawl", "wenku.example", "--proxy", server.proxy_url, "--json", **path)
+    assert crawled.code == 0, crawled.err
+    assert {request.host for request in server.requests} <= {*PAGES, "wenku.example", "gongwen.example"}
+    built = json_of(fanwen("build", "--json", **path))
+    assert built["rejects"]["unreadable"] == 1
+    page = json_of(fanwen("explain", "http://wenku.example/p/7001.html", "--json", **path))
+    assert page["title"] == "别的总结"
+    refused = json_of(fanwen("explain", "http://wenku.example/p/7002.html", "--json", **path))
+    assert "ValueError: no such page" in json.dumps(refused["rejects"])
+    # without the class the archive still holds what came
+    say("")
+    assert json_of(fanwen("build", "--json"))["cleaned"] > 0
+    assert json_of(fanwen("explain", "http://wenku.example/p/7001.html", "--json"))["title"] != "别的总结"
+    # rules that ended before the pages came change nothing; those that had not are used again
+    for until, extractor in (("2001-01-01", "trafilatura"), ("2999-01-01", "selector")):
+        file.write_text(
+            f'{text}\n[[old]]\nvalid_until = {until}\nextract.content = ["body"]\n', encoding="utf-8"
+        )
+        again = json_of(fanwen("build", "--json"))
+        assert (again["cleaned"] > 0) is (extractor == "selector")
+        shown = json_of(fanwen("explain", "http://wenku.example/p/7001.html", "--json"))
+        assert shown["extractor"] == extractor
+    # a site whose selectors find nothing any more has changed, whatever else gives its text
+    for selector, passed in (("body", True), (".gone", False)):
+        file.write_text(text.replace('["@trafilatura"]', f'["{selector}"]'), encoding="utf-8")
+        assert fanwen("build").code == 0
+        site = read_site(file)
+        held = {gate.name: gate for gate in gates(tmp_path / "home" / "corpus.db", {site.name: site})}
+        assert held["selected"].passed is passed, held["selected"]
+    assert "found nothing" in held["selected"].detail

@@ -58,8 +58,21 @@ def test_a_wrong_line_stops_the_commands_that_read_it(fanwen, tmp_path):
     home.mkdir()
     (home / "takedown.txt").write_text("这不是网址\n", encoding="utf-8")
     (tmp_path / "a.txt").write_text(ESSAYS["食堂.txt"], encoding="utf-8")
-    assert fanwen("ingest", tmp_path / "a.txt").code == 0
-    done = fanwen("build")
-    assert (done.code, done.err.count("\n")) == (2, 1)
-    assert "takedown.txt" in done.err
-    assert "Line 1" in done.err
+    for command in (("ingest", tmp_path / "a.txt"), ("build",)):
+        done = fanwen(*command)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        assert "takedown.txt" in done.err
+        assert "Line 1" in done.err
+
+
+def test_a_file_that_the_list_names_is_not_taken(fanwen, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    body = ESSAYS["食堂.txt"].encode()
+    (tmp_path / "a.txt").write_bytes(body)
+    (tmp_path / "b.txt").write_text(ESSAYS["车队.txt"], encoding="utf-8")
+    (home / "takedown.txt").write_text(f"{hashlib.sha256(body).hexdigest()}\n", encoding="utf-8")
+    done = fanwen("ingest", tmp_path / "a.txt", tmp_path / "b.txt")
+    assert done.code == 0
+    assert "1 documents taken" in done.out
+    assert "takedown list" in done.err

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -29,7 +31,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 @dataclass
 class Answer:
-    """What the farm says to one request. ``cut``: the connection ends after so many bytes of the body."""
+    """What the farm says to one request. ``cut``: the connection ends after so many bytes of the body.
+
+    ``hang_up`` ends it without a word, ``reset`` with a reset of TCP.
+    """
 
     body: bytes = b""
     status: int = 200
@@ -37,6 +42,7 @@ class Answer:
     content_type: str = "text/html; charset=utf-8"
     cut: int | None = None
     hang_up: bool = False
+    reset: bool = False
     length: bool = True
 
 
@@ -116,6 +122,11 @@ class Farm:
             self.log.append((time.monotonic(), asked))
         route = self.routes.get((host, path), Answer(b"not here", 404))
         answer = route(asked) if callable(route) else route
+        if answer.reset:
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            socket.close(handler.connection.detach())
+            handler.close_connection = True
+            return
         if answer.hang_up:
             handler.close_connection = True
             return
@@ -154,6 +165,7 @@ class Crawler:
         self.sites = folder / "sites"
         self.sites.mkdir()
         self.proxy = proxy
+        self.env: dict[str, str] = {}
 
     def site(self, host: str, extra: str = "", start: str = "/", **polite: float) -> None:
         rows = "".join(f"{key} = {value}\n" for key, value in ({"delay": 0} | polite).items())
@@ -173,7 +185,12 @@ class Crawler:
             stderr=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "http_proxy": "http://127.0.0.1:9/"},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": str(ROOT),
+                "http_proxy": "http://127.0.0.1:9/",
+                **self.env,
+            },
         )
 
     def run(self, **options: Any) -> dict[str, Any]:

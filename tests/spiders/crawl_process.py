@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from fanwen.errors import FanwenError
-from fanwen.spiders import archive
+from fanwen.spiders import archive, settings
 from fanwen.spiders.crawl import CrawlOptions, crawl
 from fanwen.spiders.site import read_sites
 from fanwen.spiders.takedown import Takedown, read_takedown
@@ -21,6 +21,7 @@ def main() -> None:
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     archive.BUSY_SECONDS = given.pop("busy_seconds", archive.BUSY_SECONDS)
+    settings.DOWNLOAD_TIMEOUT = given.pop("timeout", settings.DOWNLOAD_TIMEOUT)
     sites = read_sites([Path(given.pop("sites"))])
     only = given.pop("only", None)
     shard = given.pop("shard", None)

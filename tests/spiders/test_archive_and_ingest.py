@@ -9,7 +9,7 @@ import pytest
 from fanwen.errors import DamagedError, UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.frontier import Frontier
-from fanwen.spiders.ingest import ingest_files
+from fanwen.spiders.ingest import ingest_files, warc_files
 from fanwen.spiders.items import Discovered, Fetch, PageRead
 from fanwen.spiders.site import builtin_site_folder, read_site, read_sites
 
@@ -221,3 +221,17 @@ def test_a_wrong_site_file_says_where(tmp_path, line, word):
         read_site(path)
     assert word in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_folder_with_a_file_that_only_looks_like_a_warc_gives_the_others(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.WARC").write_bytes(b"WARC/1.0\r\nWARC-Type: warcinfo\r\nContent-Length: 0\r\n\r\n\r\n\r\n")
+    (folder / "b.warc.gz").write_bytes(b"")
+    assert warc_files([folder]) == [folder / "a.WARC"]
+    assert warc_files([folder / "b.warc.gz"]) == [folder / "b.warc.gz"]  # named, so that it is an error
+    with Archive(tmp_path / "a.db") as archive:
+        report = ingest_files(archive, [folder])
+    assert [(skipped.path, skipped.reason) for skipped in report.skipped] == [
+        (str(folder / "b.warc.gz"), "no_warc")
+    ]

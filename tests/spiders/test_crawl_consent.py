@@ -10,7 +10,7 @@ import pytest
 
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
-from fanwen.spiders.robots import Tdmrep, denied, read_robots, read_tdmrep
+from fanwen.spiders.robots import Tdmrep, denied, read_consent, read_robots, read_tdmrep
 from fanwen.spiders.takedown import read_takedown
 
 HOST = "http://tongyi.example"
@@ -122,6 +122,11 @@ def test_groups_for_crawlers_of_language_models_count_where_they_are_named():
     )
 
 
+def test_a_group_may_name_a_version():
+    robots = read_robots(200, b"User-agent: *\nAllow: /\n\nUser-agent: FanWen/2.0 # us\nDisallow: /a/\n", "h")
+    assert (robots.allows("http://a.example/a/1"), robots.allows("http://a.example/b/1")) == (False, True)
+
+
 def test_usage_of_our_own_group_outweighs_that_of_all():
     text = b"User-agent: *\nContent-Usage: train-ai=n\n\nUser-agent: fanwen\nContent-Usage: train-ai=y\n"
     assert read_robots(200, text, "h").reservations("http://a.example/a/1") == set()
@@ -149,6 +154,40 @@ def test_locations_are_patterns(location, path, fits):
 )
 def test_a_broken_tdmrep_says_nothing(body):
     assert read_tdmrep(body) == ()
+
+
+@pytest.mark.parametrize(
+    ("tag", "found"),
+    [
+        ("googlebot: nofollow, fanwen: noindex", {"noindex"}),
+        ("googlebot: noindex, noarchive", set()),
+        ("fanwen: nofollow, noai", {"noai"}),
+        ("*: noindex", {"noindex"}),
+        ("max-snippet: 0, noai", {"noai"}),
+        ("unavailable_after: 25 Jun 2099 15:00:00 GMT, noindex", {"noindex"}),
+    ],
+)
+def test_a_name_in_a_robots_tag_holds_until_the_next(tag, found):
+    consent = read_consent("http://a.example/a/1", None, {"x-robots-tag": [tag]})
+    assert consent.reservations == tuple(f"x-robots-tag: {word}" for word in sorted(found))
+
+
+@pytest.mark.parametrize(
+    ("meta", "found"),
+    [
+        (("gptbot", "noindex"), ("meta robots: noindex",)),
+        (("googlebot", "noindex"), ()),
+        (("robots", "noindex，nofollow"), ("meta robots: noindex",)),
+    ],
+)
+def test_meta_robots_for_crawlers_of_language_models_and_with_wide_commas(meta, found):
+    assert read_consent("http://a.example/a/1", None, {}, [meta]).reservations == found
+
+
+@pytest.mark.parametrize(("value", "reserved"), [("1", True), ('"1"', True), ("true", True), ("0", False)])
+def test_a_tdm_reservation_in_any_spelling_of_one(value, reserved):
+    rows = read_tdmrep(f'[{{"location": "/", "tdm-reservation": {value}}}]'.encode())
+    assert Tdmrep("h", rows).reserves("http://a.example/a/1") == reserved
 
 
 # -- budgets --------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ import threading
 import time
 from pathlib import Path
 
+from fanwen.corpus import release
+from fanwen.corpus.build import build
 from fanwen.spiders.archive import Archive
 
 HOST = "http://changzhan.example"
@@ -25,19 +27,35 @@ def _large_site(farm, crawler, answer, lists, per_list):
 
         return route
 
+    def essay(n, m):
+        """Text enough for a piece, of which no two are alike."""
+        chosen = random.Random(n * 1000 + m)
+        words = [
+            "整理书架",
+            "登记图书",
+            "提醒归还",
+            "修补封面",
+            "张贴标签",
+            "打扫阅览室",
+            "清点册数",
+            "介绍新书",
+        ]
+        lines = (
+            f"第{week}周，{chosen.choice(words)}{chosen.randint(10, 99)}次，又{chosen.choice(words)}{chosen.randint(10, 99)}次，"
+            f"共有{chosen.randint(100, 999)}位同学参加，大家都说图书角比从前{chosen.choice('新亮好静暖')}了。"
+            for week in chosen.sample(range(1, 40), 5)
+        )
+        return f"<h1>第{n}组第{m}篇工作总结</h1>" + "".join(f"<p>{line}</p>" for line in lines)
+
     farm.page(f"{HOST}/", [f"/list{n}" for n in range(lists)])
     for n in range(lists):
         links = "".join(f'<a href="/a/{n}-{m}.html">x</a>' for m in range(per_list))
         farm[f"{HOST}/list{n}"] = slow(links.encode())
         for m in range(per_list):
-            body = (
-                f"<p>第{n}组第{m}篇</p><a class=next href='/a/{n}-{m}_2.html'>下页</a>"
-                if m % 10 == 0
-                else f"<p>{n} {m}"
-            )
-            farm[f"{HOST}/a/{n}-{m}.html"] = slow(body.encode() * 20)
-            if m % 10 == 0:
-                farm[f"{HOST}/a/{n}-{m}_2.html"] = slow(f"<p>{n} {m} 完".encode())
+            further = f"<a class=next href='/a/{n}-{m}_2.html'>下页</a>" if m % 10 == 0 else ""
+            farm[f"{HOST}/a/{n}-{m}.html"] = slow((essay(n, m) + further).encode())
+            if further:
+                farm[f"{HOST}/a/{n}-{m}_2.html"] = slow(f"<p>{n} {m} 到此为止，以上就是全部。".encode())
     crawler.site("changzhan.example", "[parts]\nnext_link = 'a.next'\n")
     return 1 + lists + lists * per_list + lists * ((per_list + 9) // 10)
 
@@ -56,6 +74,16 @@ def _state(path):
     leased = connection.execute("SELECT count(*) FROM url WHERE state = 'leased'").fetchone()[0]
     connection.close()
     return documents, twice, open_crawls, leased
+
+
+def _released(archive):
+    """Root hash and number of pieces of what is made from an archive."""
+    folder = archive.parent
+    build(archive, folder / "corpus.db", workers=1)
+    made = release.create(folder / "corpus.db", folder / "releases", date="2026-11-21")
+    assert made.pieces > 0
+    assert made.documents == len(_state(archive)[0])
+    return made.root, made.pieces, made.pieces_default
 
 
 def test_killed_at_random_moments_nothing_is_lost_or_fetched_twice(farm, crawler, answer, soak, tmp_path):
@@ -90,13 +118,14 @@ def test_killed_at_random_moments_nothing_is_lost_or_fetched_twice(farm, crawler
     undisturbed.site("changzhan.example", "[parts]\nnext_link = 'a.next'\n")
     undisturbed.run()
     assert _state(undisturbed.archive)[0] == documents
+    assert _released(crawler.archive) == _released(undisturbed.archive)
     again = crawler.run(revisit=True)
     assert (again["resumed"], again["sites"]["changzhan.example"]["unchanged"]) == (False, pages)
 
 
 def test_a_signal_ends_the_crawl_in_order(farm, crawler, answer):
     pages = _large_site(farm, crawler, answer, 2, 50)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         base = sum(farm.pages_asked().values())
         process = crawler.start()
         assert crawler.kill_when(

@@ -139,6 +139,32 @@ def test_a_sitemap_of_robots_txt_is_read(farm, crawler, answer, tagged):
     assert crawler.run()["sites"]["gengxin.example"]["documents"] == 10
 
 
+def test_sitemaps_of_sitemaps_end_and_a_bare_ampersand_costs_nothing(farm, crawler, answer):
+    """Each index names ten more; the addresses in the last ones are written as many sites write them."""
+
+    def endless(asked):
+        name = asked.path[len("/sitemap") : -len(".xml")]
+        rows = "".join(f"<sitemap><loc>{HOST}/sitemap{name}{n}.xml</loc></sitemap>" for n in range(3))
+        for n in range(3):
+            farm[f"{HOST}/sitemap{name}{n}.xml"] = endless
+        return answer(f"<sitemapindex>{rows}</sitemapindex>".encode(), content_type="application/xml")
+
+    farm[f"{HOST}/sitemap.xml"] = endless
+    farm[f"{HOST}/robots.txt"] = answer(f"Sitemap: {HOST}/plain.xml\n".encode(), content_type="text/plain")
+    farm[f"{HOST}/plain.xml"] = answer(
+        f"<urlset><url><loc>{HOST}/a/?b=2&c=3&amp;d=4</loc></url>"
+        f"<url><loc><![CDATA[{HOST}/a/?e=5&f=6]]></loc></url></urlset>".encode(),
+        content_type="application/xml",
+    )
+    farm.page(f"{HOST}/", [])
+    _site(crawler)
+    report = crawler.run()
+    asked = _asked(farm)
+    assert sum("/sitemap" in url for url in asked) == 1 + 3 + 9
+    assert {trap["kind"] for trap in report["sites"]["gengxin.example"]["traps"]} == {"too deep"}
+    assert {f"{HOST}/a/?b=2&c=3&d=4", f"{HOST}/a/?e=5&f=6"} <= set(asked)
+
+
 def test_validators_ask_for_no_body_and_the_interval_follows(farm, crawler, answer, tagged):
     farm.page(f"{HOST}/", [f"/a/{n}.html" for n in range(PAGES)])
     _pages(farm, tagged, 1)
@@ -260,6 +286,37 @@ def test_a_page_that_is_gone_stays_gone_until_it_has_come_again(farm, crawler, a
     crawler.run(revisit=True)
     with Archive(crawler.archive, readonly=True) as archive:
         assert {d.url[-6:]: d.gone for d in archive.documents()}["1.html"] is None
+
+
+def test_a_page_that_is_suddenly_empty_is_not_believed_at_once(farm, crawler, answer):
+    """What a broken database, a check for robots or a login page shows costs no piece; three visits decide."""
+    text = "过去的一年，图书馆的同志们做了许多事情。" * 20
+    checks = iter(range(100))
+    shown = {
+        "empty": lambda asked: answer(b""),
+        "check": lambda asked: answer(f"<h1>安全验证</h1><p>请完成验证 {next(checks)}".encode()),
+        "script": lambda asked: answer(b"<script>document.cookie='a=1';location.reload()</script>"),
+        "shorter": lambda asked: answer(f"<p>{text[:80]}".encode()),
+    }
+    farm.page(f"{HOST}/", [f"/a/{name}.html" for name in shown])
+    for name in shown:
+        farm.page(f"{HOST}/a/{name}.html", text=f"{name}{text}")
+    _site(crawler, sitemap=False)
+    crawler.run()
+    for name, route in shown.items():
+        farm[f"{HOST}/a/{name}.html"] = route
+    for expected, shorter in (("missing", "changed"), ("missing", "unchanged"), ("gone", "unchanged")):
+        outcomes = _outcomes(crawler, crawler.run(revisit=True)["crawl"])
+        assert {name: outcomes.get(f"{HOST}/a/{name}.html") for name in shown} == {
+            "empty": expected,
+            "check": expected,
+            "script": expected,
+            "shorter": shorter,
+        }
+    with Archive(crawler.archive, readonly=True) as archive:
+        held = {document.url[len(HOST) + 3 : -5]: document for document in archive.documents()}
+        assert text.encode() in archive.body(held["empty"].parts[0].body_hash), "the last text stays"
+    assert held["script"].gone is not None
 
 
 def test_an_unread_sitemap_of_another_site_on_the_host_holds_nobody_up(farm, crawler, answer, tagged):

@@ -97,6 +97,32 @@ def test_a_cloud_of_tags_is_not_read_to_the_end(farm, crawler, answer):
     assert report["sites"]["xianjing.example"]["documents"] == 2
 
 
+def test_tags_that_can_be_combined_end_though_each_has_a_shape_of_its_own(farm, crawler, answer):
+    """Three tags deep there are thousands; a folder beside them, which brings something, is read."""
+    tags = [f"{letter}{n}" for n, letter in enumerate("abcdefghijkl")]
+
+    def combined(asked):
+        chosen = asked.path[len("/tag/") :].split("+")
+        links = [f"{asked.path}+{tag}" for tag in tags if tag not in chosen]
+        for link in links:
+            farm[HOST + link] = combined
+        return answer("".join(f'<a href="{link}">{link}</a>' for link in [*links, "/a/1.html"]).encode())
+
+    for tag in tags:
+        farm[f"{HOST}/tag/{tag}"] = combined
+    years = [f"/lanmu/{chr(ord('a') + n)}/x/" for n in range(5)]
+    farm.page(f"{HOST}/", [*(f"/tag/{tag}" for tag in tags), "/a/1.html", *years])
+    farm.page(f"{HOST}/a/1.html")
+    for n, year in enumerate(years):
+        farm.page(f"{HOST}{year}", [f"/a/neu{n}.html"])
+        farm.page(f"{HOST}/a/neu{n}.html")
+    _site(crawler, "lists = ['^/$', '^/tag/', '^/lanmu/']")
+    report = crawler.run()
+    assert sum("/tag/" in url for url in farm.pages_asked()) <= 61
+    assert report["sites"]["xianjing.example"]["documents"] == 6
+    assert _traps(report)["lists without end"] > 50
+
+
 def test_sections_that_brought_something_are_read_every_time(farm, crawler):
     sections = [f"/lanmu{chr(ord('a') + n)}/" for n in range(25)]
     farm.page(f"{HOST}/", sections)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sqlite3
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -110,6 +111,69 @@ def test_redirects_stay_in_the_site_and_on_the_public_web(farm, crawler, answer)
         assert (status in (301, 302), outcome, "redirect" in error) == (True, "refused", True)
     ((status, outcome, _, error),) = _fetches(crawler.archive, f"{HOST}/a/home.html")
     assert (status, outcome, "front page" in error) == (404, "missing", True)
+
+
+def test_headers_that_are_nonsense_stop_no_crawl(farm, crawler, answer):
+    """Each was able to end the crawl of all sites: a Location that is no URL, a wait longer than time itself."""
+    places = {
+        "bracket": "http://[::1",
+        "nothing": "",
+        "port": "http://mafan.example:99999/",
+        "utf8": "/a/范文.html".encode().decode("latin-1"),
+        "gbk": "/a/范文.html".encode("gbk").decode("latin-1"),
+    }
+    farm.page(f"{HOST}/", [f"/a/{name}.html" for name in places])
+    for name, place in places.items():
+        farm[f"{HOST}/a/{name}.html"] = answer(status=302, headers={"Location": place})
+    farm.page(f"{HOST}/a/%E8%8C%83%E6%96%87.html")
+    farm.page(f"{HOST}/a/%B7%B6%CE%C4.html")
+    farm["http://luan.example/robots.txt"] = answer(status=302, headers={"Location": "http://[::1"})
+    waits = ("inf", "1e20", "99999999999999999999", "Fri, 31 Dec 9999 23:59:59 GMT")
+    for number, wait in enumerate(waits):
+        farm[f"http://deng{number}.example/"] = answer(status=429, headers={"Retry-After": wait})
+        crawler.site(f"deng{number}.example")
+    crawler.site("mafan.example")
+    crawler.site("luan.example")
+    report = crawler.run()
+    assert report["exit_code"] == 3
+    assert set(_bodies(crawler.archive)) == {
+        f"{HOST}/a/%E8%8C%83%E6%96%87.html",
+        f"{HOST}/a/%B7%B6%CE%C4.html",
+    }
+    assert {name for name, site in report["sites"].items() if site["told_to_wait"]} == {
+        f"deng{number}.example" for number in range(len(waits))
+    }
+    for name in ("bracket", "nothing", "port"):
+        assert _fetches(crawler.archive, f"{HOST}/a/{name}.html")[0][:2] == (302, "refused")
+    assert {asked.host for _, asked in farm.log} == {"mafan.example", "luan.example"} | {
+        f"deng{number}.example" for number in range(len(waits))
+    }
+
+
+def test_whoever_asks_for_a_pause_is_given_it_or_left(farm, crawler, answer):
+    """A day between two requests would hold every crawl up for days; tdmrep.json may tell us to wait too."""
+    farm["http://tian.example/robots.txt"] = answer(
+        b"User-agent: *\nCrawl-delay: 86400\n", content_type="text/plain"
+    )
+    long, short = {"Retry-After": "7200"}, {"Retry-After": "1"}
+    farm["http://jiu.example/.well-known/tdmrep.json"] = answer(status=503, headers=long)
+    farm["http://duan.example/.well-known/tdmrep.json"] = answer(status=429, headers=short)
+    for host in ("tian.example", "jiu.example", "duan.example"):
+        farm.page(f"http://{host}/", ["/a/1.html"])
+        farm.page(f"http://{host}/a/1.html")
+        crawler.site(host)
+    report = crawler.run()
+    assert report["exit_code"] == 3
+    assert "86400 seconds" in report["sites"]["tian.example"]["closed"]
+    assert "7200 seconds" in report["sites"]["jiu.example"]["closed"]
+    assert set(farm.pages_asked()) == {"http://duan.example/", "http://duan.example/a/1.html"}
+    told, asked = (
+        moment
+        for moment, one in farm.log
+        if one.host == "duan.example" and "1.html" not in one.path and one.path != "/robots.txt"
+    )
+    assert asked - told >= 0.95
+    assert crawler.run(only=["tian.example"])["exit_code"] == 4
 
 
 def test_a_page_that_moves_is_not_two_documents(farm, crawler, answer):
@@ -310,11 +374,58 @@ def test_a_server_that_vanishes_leaves_its_pages_for_later(farm, crawler, answer
     assert len(_bodies(crawler.archive)) == 40
 
 
+def test_servers_that_fail_in_the_middle_of_a_crawl_cost_nothing(farm, crawler, answer):
+    """One hangs, one resets connections, and one is gone for good, its listener closed."""
+    pages = [f"/a/{n}.html" for n in range(12)]
+    over = threading.Event()
+    broken = {"hang.example", "reset.example"}
+
+    def failing(asked):
+        if asked.path <= "/a/3" or asked.host not in broken:
+            return answer(f"<p>{asked.path}".encode())
+        if asked.host == "hang.example":
+            over.wait(30)
+        return answer(reset=True)
+
+    for host in ("hang.example", "reset.example", "gone.example"):
+        farm.page(f"http://{host}/", pages)
+        for path in pages:
+            farm[f"http://{host}{path}"] = failing
+        crawler.site(host)
+    first = crawler.run(only=sorted(broken), timeout=0.3)
+    over.set()
+    assert first["exit_code"] == 5
+    held = set(_bodies(crawler.archive))
+    assert {f"http://{host}/a/1.html" for host in broken} < held
+    for host in broken:
+        assert "not answering" in first["sites"][host]["closed"]
+
+    last = farm.pages_asked().total() + 6  # the front page, and 0 to 4
+    farm["http://gone.example/a/4.html"] = lambda asked: farm.server.server_close() or answer(hang_up=True)
+    assert crawler.run(only=["gone.example"])["exit_code"] == 5
+    assert farm.pages_asked().total() <= last
+    held = set(_bodies(crawler.archive))
+    farm.server.shutdown()
+
+    again = type(farm)()
+    again.routes = {**farm.routes, ("gone.example", "/a/4.html"): answer(b"<p>4")}
+    broken.clear()
+    crawler.proxy = again.proxy
+    try:
+        assert crawler.run()["exit_code"] == 0
+    finally:
+        again.stop()
+    assert len(_bodies(crawler.archive)) == 36
+    assert not held & set(again.hits)
+
+
 def test_hostile_markup_is_stored_and_harms_nobody(farm, crawler, answer):
     pages = {
         "deep": b"<div>" * 50_000 + b'<a href="/a/late.html">x',
         "nul": b"\0\x01<p>\xff\xfe<a href='/a/\xff.html'>",
         "entities": b'<!DOCTYPE x [<!ENTITY a SYSTEM "file:///etc/passwd">]><p>&a;</p>',
+        # the parser would compare each attribute with all before it, for minutes
+        "attributes": b"<p " + b" ".join(b"a%d='>'" % n for n in range(150_000)) + b">" + TEXT,
         "bad-links": b"<a href='http://[bad'>1</a><a href='//'>2</a><a href='http://mafan.example:99999/a/'>3</a>",
         "empty": b"",
     }

@@ -8,6 +8,7 @@ import pytest
 
 from fanwen.errors import UsageError
 from fanwen.spiders.patterns import examples, slow
+from fanwen.spiders.scope import Scope
 from fanwen.spiders.site import Follow, Site, families, read_site
 from fanwen.spiders.site_check import doubts, judge, slow_patterns
 
@@ -42,7 +43,7 @@ def test_a_family_gives_what_the_file_does_not_say(folder: Path) -> None:
     site = read_site(write(folder, 'family = "bulletin"\n'))
     assert (site.follow.lists, site.follow.details) == (("^/$", "^/l/"), ("^/d/",))
     assert (site.extract.title, site.polite.delay) == (("h1",), 9)
-    assert site.extract.content == ("@trafilatura",)  # neither says anything: the default
+    assert site.extract.content == ()  # neither says anything: the default
 
 
 def test_the_files_own_keys_win_one_by_one_and_a_list_replaces(folder: Path) -> None:
@@ -169,3 +170,47 @@ def test_patterns_that_hold_a_crawl_up_are_found_and_others_are_not() -> None:
     bad = [r"^/(\w+)+\.html$", r"^/view/([a-z]+[0-9]*)*x$"]
     assert slow([fine[0], bad[0], *fine[1:], bad[1]]) == tuple(bad)
     assert slow_patterns([site(details=(fine[0],))]) == {}
+
+
+def test_rules_of_former_days(folder: Path) -> None:
+    old = """[extract]
+content = [".new"]
+remove = [".x"]
+[[old]]
+valid_until = 2024-12-31
+details = ["^/view/"]
+extract.content = [".older"]
+[[old]]
+valid_until = 2025-06-30
+extract.content = [".old"]
+"""
+    one = read_site(write(folder, f'{old}[follow]\nlists = ["^/$"]\ndetails = ["^/d/"]\n'))
+    days = ("2024-05-01", "2024-12-31T23:59:59Z", "2025-01-01", "2025-06-30T10:00:00Z", "2025-07-01")
+    assert [one.at(day).extract.content[0] for day in days] == [".older", ".older", ".old", ".old", ".new"]
+    assert {one.at(day).extract.remove for day in days} == {(".x",)}
+    assert [one.at(day).follow.details for day in days[1:3]] == [("^/view/",), ("^/d/",)]
+    # an article of those days is known as one, and nobody follows a link to it any more
+    scope = Scope(one)
+    assert scope.classified("http://bu.example/view/1", ("attachment", "detail", "list")) == "detail"
+    assert scope.discovered("/view/1", "http://bu.example/", ("detail",))[0] is None
+    assert scope.discovered("/d/1", "http://bu.example/", ("detail",))[0] is not None
+    with pytest.raises(UsageError, match=r"old\.0\.valid_until"):
+        read_site(write(folder, '[[old]]\nextract.content = [".x"]\n'))
+
+
+def test_a_review_of_rights_and_a_status_that_fit(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"status is 'active', but \[rights\] says 'refused'"):
+        read_site(write(folder, 'status = "active"\n[rights]\ndecision = "refused"\n'))
+    with pytest.raises(UsageError, match=r"rights\.reviewed_on"):
+        read_site(write(folder, '[rights]\nreviewed_on = "soon"\n'))
+    told = {
+        text: [doubt for doubt in doubts(read_site(write(folder, text))) if "rights" in doubt]
+        for text in (
+            'status = "active"\n',
+            'status = "probation"\n',
+            'status = "active"\n[rights]\ndecision = "allowed"\n',
+            'status = "active"\n[rights]\ndecision = "allowed"\nreviewed_on = 2026-01-05\n',
+            'status = "retired"\n[rights]\ndecision = "refused"\nreviewed_on = "2026-01-05"\n',
+        )
+    }
+    assert [len(found) for found in told.values()] == [1, 0, 1, 0, 0], told

@@ -35,6 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
         ("http://example.com/?b=2&a=1&b=1", "http://example.com/?a=1&b=2&b=1"),
         ("http://example.com/?utm_source=x&id=1&PHPSESSID=9f&spm=a.b", "http://example.com/?id=1"),
         ("http://example.com/a;jsessionid=0A1B.node?id=1", "http://example.com/a?id=1"),
+        ("http://example.com/app/(S(x2yk0s45))/list/a.aspx", "http://example.com/app/list/a.aspx"),
+        ("http://example.com/a/wiki(S)/1", "http://example.com/a/wiki(S)/1"),
         ("http://example.com/%7euser/%e4%b8%80%2Fx", "http://example.com/~user/%E4%B8%80%2Fx"),
         ("http://example.com/总结/?词=年", "http://example.com/%E6%80%BB%E7%BB%93/?%E8%AF%8D=%E5%B9%B4"),
         ("http://example.com/%B1%BB", "http://example.com/%B1%BB"),

@@ -277,11 +277,16 @@ def test_a_state_that_was_tampered_with_is_skipped(crawled, tmp_path):
         for kind, url, _, _, body in _records(tmp_path / "out.warc")
         if url == f"{HOST}/a/1" and kind == "metadata"
     )
+    huge = json.loads(told)
+    huge["url"]["priority"] = 10**30
+    records.append(
+        w.record(f"{HOST}/a/1", json.dumps(huge).encode(), kind="metadata", content_type=STATE_TYPE)
+    )
     inside = told.replace(f"{HOST}/a/1".encode(), b"http://10.0.0.1/a/1")
     records.append(w.record("http://10.0.0.1/a/1", inside, kind="metadata", content_type=STATE_TYPE))
     w.written(tmp_path / "bad.warc.gz", *records)
     report = _ingested(tmp_path / "two.db", tmp_path / "bad.warc.gz")
-    assert (report.urls, dict(report.skipped)) == (0, {"bad_state": 2, "refused_address": 1})
+    assert (report.urls, dict(report.skipped)) == (0, {"bad_state": 3, "refused_address": 1})
 
 
 def test_a_lost_body_is_due_again(crawled, tmp_path):
@@ -348,7 +353,10 @@ def test_a_full_disk_leaves_nothing_half(crawled, tmp_path):
     assert list(tmp_path.glob("*.new")) == []
 
 
-@pytest.mark.parametrize("name", ["out.gz", "out", "out.warc.zst", "nowhere/out.warc.gz"])
+@pytest.mark.parametrize(
+    "name",
+    ["out.gz", "out", "out.warc.zst", "nowhere/out.warc.gz", "archive.db/out.warc", f"{'x' * 250}.warc"],
+)
 def test_a_name_or_place_that_cannot_be_says_so(crawled, tmp_path, name):
     with pytest.raises(UsageError) as error:
         _exported(crawled, tmp_path / name)

@@ -12,20 +12,25 @@ import re
 import subprocess
 import sys
 import tracemalloc
+import zlib
+from hashlib import sha256
 from pathlib import Path
 
 import brotli
 import pytest
 import warc_files as w
+import zstandard
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.site import read_sites
+from fanwen.spiders.takedown import read_takedown
 from fanwen.spiders.warc import REASONS
 from fanwen.spiders.warc_ingest import ingest_warc
 from fanwen.spiders.warc_read import Broken, Record, read_warc
+from fanwen.spiders.warc_write import export_warc
 
 SITE = """name = "bu.example"
 title = "部"
@@ -150,10 +155,24 @@ def test_a_torn_body_is_kept_and_marked(take, archive, sent, headers, kept):
     assert kept is None or body == kept
 
 
-def test_a_record_that_says_it_is_cut_is_marked(take, archive):
-    take(w.record(URL, w.http(w.page("总结")), "WARC-Truncated: length"))
+def test_a_torn_zstd_body_gives_its_whole_blocks(take, archive):
+    body = w.page("".join(random.Random(7).choices("工作总结计划汇报心得体会申请书演讲稿", k=200_000)))
+    take(w.answer(URL, zstandard.compress(body)[:-9], "Content-Encoding: zstd"))
     (document,) = archive.documents()
     assert document.parts[0].truncated
+    kept = archive.body(document.parts[0].body_hash)
+    assert body.startswith(kept)
+    assert len(kept) > 100_000
+
+
+def test_a_record_that_says_it_is_cut_is_marked(take, archive):
+    other = "http://bu.example/a/2.html"
+    take(
+        w.record(URL, w.http(w.page("总结")), "WARC-Truncated: length"),
+        w.record(other, w.http(w.page("计划")), "WARC-Segment-Number: 1"),
+        w.record(other, b"...", "WARC-Segment-Number: 2", kind="continuation"),
+    )
+    assert [document.parts[0].truncated for document in archive.documents()] == [True, True]
 
 
 @pytest.mark.parametrize(
@@ -163,11 +182,12 @@ def test_a_record_that_says_it_is_cut_is_marked(take, archive):
         (brotli.compress(bytes(64_000_000), quality=2), ["Content-Encoding: br"], "too_large"),
         (b"<html>" + b" " * (8 * 1024 * 1024), [], "too_large"),
         (b"<html>" + b" " * (30 * 1024 * 1024), [], "too_large"),
-        (w.page("总结"), ["Content-Encoding: zstd"], "unknown_encoding"),
+        (zstandard.compress(bytes(64_000_000)), ["Content-Encoding: zstd"], "too_large"),
+        (b"\x1f\x9d packed", ["Content-Encoding: compress"], "unknown_encoding"),
         (gzip.compress(b"")[:10] + b"\xff" * 20, ["Content-Encoding: gzip"], "damaged_body"),
         (b" \r\n ", [], "empty"),
     ],
-    ids=["gzip bomb", "brotli bomb", "large", "larger", "zstd", "no gzip", "empty"],
+    ids=["gzip bomb", "brotli bomb", "large", "larger", "zstd bomb", "compress", "no gzip", "empty"],
 )
 def test_bodies_that_a_crawl_would_refuse_are_refused(tmp_path, sites, archive, body, headers, reason):
     good = w.answer("http://bu.example/a/2.html", w.page("计划"))
@@ -273,10 +293,12 @@ def test_every_record_that_is_no_page_is_counted_by_its_reason(take):
         w.record(URL, b"this is no HTTP"),
         w.record(URL, w.http(b"moved", "Location: /", status="301 Moved")),
         w.record(URL, w.http(w.page("没有"), status="404 Not Found")),
+        w.record(URL, page, kind="nonsense"),
         w.record(URL, page),
     )
     assert report.taken == 1
     assert dict(report.skipped) == {
+        "bad_header": 1,
         "warcinfo": 1,
         "request": 1,
         "metadata": 1,
@@ -299,6 +321,72 @@ def test_addresses_that_a_crawl_refuses_are_refused(take, archive, url):
     report = take(w.answer(url, w.page("总结")))
     assert (report.taken, dict(report.skipped)) == (0, {"refused_address": 1})
     assert list(archive.documents()) == []
+
+
+def test_what_the_takedown_list_names_does_not_come_in(tmp_path, sites, archive):
+    listed = tmp_path / "takedown.txt"
+    named = sha256(w.page("按哈希")).hexdigest()
+    listed.write_text(f"https://www.bu.example/a/1.html\nliebiao.example\n{named}\n", encoding="utf-8")
+    pages = [
+        w.answer(URL, w.page("按网址")),
+        w.answer("http://m.liebiao.example/x", w.page("按主机")),
+        w.answer("http://bu.example/a/2.html", w.page("按哈希")),
+        w.answer("http://bu.example/a/3.html", w.page("好")),
+    ]
+    path = w.written(tmp_path / "in.warc.gz", *pages)
+    with Archive(tmp_path / "all.db") as everything:
+        ingest_warc(everything, [path], sites)
+        export_warc(everything, tmp_path / "own.warc.gz")
+    takedown = read_takedown(listed)
+    report = ingest_warc(archive, [path], sites, takedown=takedown)
+    assert (report.taken, dict(report.skipped)) == (1, {"taken_down": 3})
+    report = ingest_warc(archive, [tmp_path / "own.warc.gz"], sites, takedown=takedown)
+    assert report.skipped["taken_down"] >= 3
+    kept = archive.conn.execute("SELECT sha256 FROM body").fetchall()
+    assert kept == [(sha256(w.page("好")).hexdigest(),)]
+
+
+def test_a_page_that_says_it_is_not_there_replaces_none(take, archive):
+    """Neither by its words, nor where a crawl has learned what the site shows for what is not there."""
+    shown = w.page("首页大全")
+    assert take(w.answer("http://bu.example/a/2.html", shown)).taken == 1
+    (words,) = archive.conn.execute("SELECT words_hash FROM url").fetchone()
+    archive.conn.execute(
+        "INSERT INTO learned VALUES ('bu.example', 'soft 404', ?, '2024-01-01', '')", (words,)
+    )
+    archive.conn.commit()
+    nothing = "<html><body><h1>404</h1><p>您访问的页面不存在</p></body></html>".encode()
+    report = take(
+        w.answer(URL, w.page("总结")),
+        w.answer(URL, nothing, date="2024-05-01T00:00:00Z"),
+        w.answer(URL, shown, date="2024-06-01T00:00:00Z"),
+    )
+    assert (report.taken, dict(report.skipped)) == (1, {"soft_404": 2})
+    document = archive.document(URL)
+    assert archive.body(document.parts[0].body_hash) == w.page("总结")
+
+
+def test_a_fragment_may_be_json(take, archive, tmp_path):
+    text = SITE.replace('next_link = "a.next"', 'api = "http://bu.example/api?id={id}&page={page}"\n'
+                        "api_values = 'data-id=.(?P<id>[0-9]+). data-pages=.(?P<pages>[0-9]+)'")  # fmt: skip
+    (tmp_path / "sites" / "bu.example.toml").write_text(text, encoding="utf-8")
+    part = w.answer(
+        "http://bu.example/api?id=7&page=1", '{"text": "第一页"}'.encode(), content_type="application/json"
+    )
+    page = w.answer(URL, w.page("总结", links='<div data-id="7" data-pages="1"></div>'))
+    files = [w.written(tmp_path / "1.warc", part), w.written(tmp_path / "2.warc", page)]
+    report = ingest_warc(archive, files, read_sites([tmp_path / "sites"]))
+    assert (report.taken, dict(report.skipped)) == (2, {})
+    assert [len(document.parts) for document in archive.documents()] == [2]
+
+
+def test_a_session_that_a_crawl_learned_is_dropped_here_too(take, archive):
+    archive.conn.execute(
+        "INSERT INTO learned VALUES ('bu.example', 'session parameter', 'zd', '2024-01-01', '')"
+    )
+    archive.conn.commit()
+    take(w.answer(f"{URL}?zd=a1b2c3d4e5", w.page("总结")))
+    assert [document.url for document in archive.documents()] == [URL]
 
 
 # --- dates, orders, repeats
@@ -493,7 +581,46 @@ def test_revisits_are_resolved_where_the_first_one_is_there(take, archive):
     assert rows[0] == ("2024-05-31T00:00:00Z", '"1"')
 
 
+def test_a_revisit_finds_its_first_by_any_name(take, archive):
+    """By the name that another host of the site has, by a date of another zone, and by a hash that is not ours."""
+    profile = "WARC-Profile: http://netpreserve.org/warc/1.0/revisit/identical-payload-digest"
+    sha1 = "WARC-Payload-Digest: sha1:ABCDABCDABCDABCDABCDABCDABCDABCD"
+    report = take(
+        w.record("https://m.bu.example/a/1.html", w.http(w.page("总结")), sha1, "WARC-Record-ID: <urn:uuid:1>"),
+        w.record(
+            "http://bu.example/a/2.html", w.http(b"", content_type=None), profile,
+            "WARC-Refers-To-Target-URI: https://www.bu.example/a/1.html",
+            "WARC-Refers-To-Date: 2024-03-01T16:00:00+08:00", kind="revisit",
+        ),
+        w.record(
+            "http://bu.example/a/3.html", w.http(b""), profile, sha1, "WARC-Refers-To: <urn:uuid:1>",
+            "WARC-Truncated: length", kind="revisit",
+        ),
+    )  # fmt: skip
+    assert (report.taken, dict(report.skipped)) == (3, {})
+    found = [document.parts[0] for document in archive.documents()]
+    assert len({part.body_hash for part in found}) == 1
+    assert {(part.content_type, part.truncated) for part in found} == {("text/html", False)}
+
+
 # --- consent
+
+
+def test_a_tdmrep_counts_without_a_robots_txt_and_a_long_robots_txt_too(take, archive):
+    rules = b"User-agent: GPTBot\nDisallow: /a/\n" + b"#" * 600_000
+    take(
+        w.answer(
+            "http://bu.example/.well-known/tdmrep.json", b'[{"location": "/a/", "tdm-reservation": 1}]',
+            content_type="application/json",
+        ),
+        w.answer(URL, w.page("一")),
+        w.answer("http://tree.example/a/1", w.page("二")),
+        w.answer("http://tree.example/robots.txt", rules, content_type="text/plain"),
+    )  # fmt: skip
+    one, two = archive.documents()
+    assert one.parts[0].consent.reservations == ("tdmrep.json",)
+    assert one.parts[0].consent.tdmrep_hash is not None
+    assert two.parts[0].consent.reservations == ("robots.txt: GPTBot",)
 
 
 @pytest.mark.parametrize(
@@ -538,11 +665,36 @@ def test_every_reason_is_explained():
     )
     used = set(
         re.findall(
-            r'(?:return|Broken\(|if source.damaged else|inside else|skipped\[) ?"([a-z_0-9]+)"', sources
+            r'(?:return|Broken\(|if source.damaged else|is None else|skipped\[) ?"([a-z_0-9]+)"', sources
         )
     )
     used |= {"body_missing", "no_pattern", "too_large", "unknown_encoding", "damaged_body", "garbage"}
     assert used - {"unknown"} == set(REASONS)
+
+
+@pytest.mark.parametrize("date", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
+def test_a_date_beyond_the_calendar_ends_no_run(take, date):
+    refers = ["WARC-Refers-To-Target-URI: http://bu.example/a/9", f"WARC-Refers-To-Date: {date}"]
+    report = take(
+        w.record(URL, w.http(w.page("一")), date=date), w.record(URL, w.http(b""), *refers, kind="revisit")
+    )
+    assert dict(report.skipped) == {"no_date": 1, "revisit_unresolved": 1}
+
+
+@pytest.mark.parametrize("digest", ["shake_128:AAAA", "sha1:", "foo:bar", "sha256:文", "md5:00", "::"])
+def test_a_hash_that_cannot_be_read_proves_nothing(take, digest):
+    assert take(w.record(URL, w.http(w.page("一")), f"WARC-Block-Digest: {digest}")).taken == 1
+
+
+def test_bytes_of_headers_are_kept_whatever_their_encoding(take, archive, tmp_path):
+    name = "文件名".encode()
+    block = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nX-Name: " + name + b"\r\n\r\n" + w.page("一")
+    gbk = w.record("http://bu.example/a/GBK", block).replace(b"/GBK", b"/" + "工作".encode("gbk"))
+    assert take(w.record(URL, block), gbk).taken == 2
+    urls = [document.url for document in archive.documents()]
+    assert urls == ["http://bu.example/a/%B9%A4%D7%F7", URL]
+    export_warc(archive, tmp_path / "out.warc")
+    assert (tmp_path / "out.warc").read_bytes().count(b"x-name: " + name + b"\r\n") == 1 + 1
 
 
 # --- torn files
@@ -563,6 +715,9 @@ _BROKEN = {
     "length too long": _wrong_length(+40),
     "length far too long": _wrong_length(+5_000_000),
     "length too short": _wrong_length(-40),
+    "length without end": w.record(
+        "http://bu.example/a/99.html", w.http(b""), length=int("9" * 4000)
+    ).replace(b"9" * 4000, b"9" * 5000),
     "no length": _good(99).replace(b"Content-Length", b"Content-Longth"),
     "length no number": _good(99).replace(b"Content-Length: ", b"Content-Length: x"),
     "headers without end": b"WARC/1.0\r\n" + b"X: y\r\n" * 20_000,
@@ -686,6 +841,42 @@ def test_a_file_that_another_tool_wrote(tmp_path, sites):
         report = ingest_warc(archive, [path], sites)
         assert (report.taken, dict(report.skipped)) == (3, {"warcinfo": 1, "request": 3})
         assert archive.body(next(archive.documents()).parts[0].body_hash) == body + b"0"
+
+
+def _deflated(*chunks):
+    stream = zlib.compressobj(6, wbits=31)
+    return b"".join([*map(stream.compress, chunks), stream.flush()])
+
+
+def _nested(count):
+    """Gzip members, each of which begins within the one before and is damaged only at the very end."""
+    head = b"\x1f\x8b\x08" + bytes(6) + b"\x03"
+    block = b"A" * 1000 + head
+    stored = b"\0" + len(block).to_bytes(2, "little") + (65535 - len(block)).to_bytes(2, "little") + block
+    return head + stored * count + b"\xff"
+
+
+_READ = """
+import resource, sys
+from pathlib import Path
+from fanwen.spiders.warc_read import read_warc
+resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+print(sum(1 for _ in read_warc(Path(sys.argv[1]))))
+"""
+
+
+@pytest.mark.parametrize("trouble", ["lines", "members"])
+def test_no_file_is_read_for_ever(tmp_path, trouble):
+    """Each takes less than a second of a processor; where all is read again for each trouble, many minutes."""
+    path = tmp_path / "in.warc"
+    if trouble == "lines":
+        lines = _deflated(*[b"\n" * 1_000_000] * 40, *[b"a\n" * 500_000] * 40)
+        path.write_bytes(gzip.compress(_good(1)) + lines)
+    else:
+        path.write_bytes(gzip.compress(_good(1)) + _nested(20_000))
+    done = subprocess.run([sys.executable, "-c", _READ, str(path)], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done
+    assert 1 <= int(done.stdout) <= 20_000
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path, sites):

@@ -7,6 +7,7 @@ import zlib
 from pathlib import Path
 
 import brotli
+import zstandard
 
 DATE = "2024-03-01T08:00:00Z"
 
@@ -74,4 +75,5 @@ ENCODED = {
     "deflate": zlib.compress,
     "deflate raw": deflated,
     "br": brotli.compress,
+    "zstd": zstandard.compress,
 }
