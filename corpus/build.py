@@ -29,7 +29,6 @@ from fanwen.corpus.versions import (
     add_texts,
     close_piece,
     finish,
-    mark_dirty,
     open_pieces,
     put_document,
     put_piece,
@@ -273,7 +272,6 @@ class _Writer:
         with self.store.atomic():
             for task, result in self.batch:
                 self._put(task, result)
-            mark_dirty(self.store)
         self.batch, self.pieces = [], 0
 
     def _put(self, task: _Task, result: _Result | None) -> None:

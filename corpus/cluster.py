@@ -12,7 +12,7 @@ piece that founded it; merging keeps the smaller name and leaves an alias; names
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from fanwen.corpus.identity import digest
@@ -41,7 +41,7 @@ class Clusters:
     aliases: dict[str, str]
 
 
-def assign(nodes: Sequence[Node], links: Iterable[tuple[str, str]], used_names: Set[str]) -> Clusters:
+def assign(nodes: Sequence[Node], links: Iterable[tuple[str, str]], used_names: Container[str]) -> Clusters:
     """Cluster of every node. ``used_names`` may not be given to a new cluster."""
     by_key = {node.key: node for node in nodes}
     neighbours: dict[str, set[str]] = defaultdict(set)
@@ -124,7 +124,7 @@ class _Groups:
                         again = True
                         break
 
-    def named(self, used_names: Set[str]) -> Clusters:
+    def named(self, used_names: Container[str]) -> Clusters:
         of: dict[str, str] = {}
         aliases: dict[str, str] = {}
         nameless = []
@@ -144,7 +144,7 @@ class _Groups:
             free = [name for name in former if name not in borne]
             founded = [name for name in free if name in pieces]
             kept = [*founded, *free, None][0]
-            chosen = kept if kept is not None else _new_name(pieces, used_names | borne)
+            chosen = kept if kept is not None else _new_name(pieces, borne, used_names)
             borne.add(chosen)
             of.update((key, chosen) for key in members)
         return Clusters(of, aliases)
@@ -163,9 +163,9 @@ class _Groups:
         self.members[other] = set()
 
 
-def _new_name(pieces: Sequence[str], taken: Set[str]) -> str:
+def _new_name(pieces: Sequence[str], *taken: Container[str]) -> str:
     for piece in pieces:
-        if piece not in taken:
+        if not any(piece in names for names in taken):
             return piece
     # every piece here founded another cluster before its text changed
     return digest("cluster", *pieces)[:16]

@@ -50,7 +50,9 @@ def shingles_of(folded: Folded) -> list[Shingles]:
     bounds = folded.bounds.tolist()
     return [
         Shingles(
-            _set(five[begin : end - SHINGLE + 1].copy()), _set(eight[begin : end - GRAM + 1].copy()), end - begin
+            _set(five[begin : end - SHINGLE + 1].copy()),
+            _set(eight[begin : end - GRAM + 1].copy()),
+            end - begin,
         )
         if end - begin >= GRAM
         else shingles(folded.one(i))

@@ -94,6 +94,7 @@ def copy_as_of(store: Store, seq: int, target: Path) -> None:
         db.execute("insert into search_grams (search_grams) values ('delete-all')")
         db.execute("delete from search_text")
         db.execute("delete from setting")
+        db.execute("delete from unsettled")
         version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
         db.execute("insert into setting (name, value) values ('release', ?)", (version,))
         db.execute("update release set state = 'published'")

@@ -27,7 +27,6 @@ from fanwen.corpus.versions import (
     PieceState,
     add_texts,
     finish,
-    mark_dirty,
     put_document,
     put_piece,
 )
@@ -157,7 +156,6 @@ class _Intake:
         with self.store.atomic():
             for key, piece in zip(keys, batch, strict=True):
                 self._put(key, piece, known.get(key))
-            mark_dirty(self.store)
 
     def _put(self, key: str, piece: ReadyPiece, known: tuple[int, str] | None) -> None:
         given = to_json(piece.given)

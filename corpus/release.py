@@ -26,6 +26,7 @@ from fanwen.corpus import dedup, exports, masking, search, takedowns
 from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.identity import root
 from fanwen.corpus.schema import SCHEMA_VERSION
+from fanwen.corpus.settle import settle
 from fanwen.corpus.store import Store, open_store, to_json
 from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
@@ -66,7 +67,7 @@ def create(
         takedowns.close_named(store, takedown)
         masking.update(store, mask, progress)
         dedup.update(store, progress)
-        dedup.settle(store, final=True)
+        settle(store, final=True)
         _drop_orphans(store)
         if not _changed(store):
             return done
@@ -253,6 +254,7 @@ def _prepare(store: Store, releases_dir: Path, date: str | None, mask: frozenset
             to_json(_tools(store)),
             masking.kinds_json(mask),
         )
+        store.rows("delete from unsettled where settled")
     store.refresh_pending()
 
 

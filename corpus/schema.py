@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION = "1.1.0"
+SCHEMA_VERSION = "1.2.0"
 APPLICATION_ID = 0x46616E57  # "FanW", in the header of the file
 
 migrations = Migrations("fanwen.corpus")
@@ -103,6 +103,26 @@ def m002_masking(db: Database) -> None:
         if statement.strip():
             db.conn.execute(statement)
 
+
+@migrations()
+def m003_settling(db: Database) -> None:
+    """What is to be settled is known by name, so that not all is settled for every change."""
+    for statement in _SETTLING.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_SETTLING = """
+create table unsettled (
+  kind text not null check (kind in ('piece', 'cluster')),
+  name text not null,
+  settled integer not null default 0,
+  primary key (kind, name)
+) without rowid;
+create index unsettled_now on unsettled (kind, name) where not settled;
+insert into unsettled (kind, name) select 'piece', piece from piece_version where removed_in is null;
+delete from setting where name = 'cluster_dirty';
+"""
 
 _MASKING = """
 alter table release add column mask text;

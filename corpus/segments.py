@@ -30,7 +30,8 @@ from numpy.typing import NDArray
 from fanwen.corpus.fingerprint import Hashes
 
 Owners = NDArray[np.uint32]
-TEXT = np.dtype([("key", "V16"), ("length", "<u4"), ("marks", "<u4")])
+KEY = np.dtype("V16")
+TEXT = np.dtype([("key", KEY), ("length", "<u4"), ("marks", "<u4")])
 Texts = np.ndarray[tuple[int], np.dtype[np.void]]
 _AT_ONCE = 4_000_000  # postings merged at a time: about 150 MB
 _MANIFEST, _TEXTS = "manifest.json", "texts.bin"
@@ -139,7 +140,7 @@ class Segments:
             json.dump(manifest, file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(written, self.folder / _MANIFEST)
+        written.replace(self.folder / _MANIFEST)
         self._entries = entries
         kept = {_MANIFEST, _TEXTS, *(entry.file for entry in entries)}
         for path in self.folder.iterdir():

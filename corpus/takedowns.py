@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fanwen.corpus.store import Store
-from fanwen.corpus.versions import close_piece, mark_dirty
+from fanwen.corpus.versions import close_piece
 from fanwen.spiders.items import ArchivedDocument
 from fanwen.spiders.takedown import Takedown
 
@@ -60,5 +60,4 @@ def close_named(store: Store, takedown: Takedown) -> int:
         with store.atomic():
             for piece in named:
                 close_piece(store, piece, REASON)
-            mark_dirty(store)
     return len(named)

@@ -140,7 +140,13 @@ def put_document(store: Store, state: DocumentState) -> int:
 
 
 def put_piece(store: Store, state: PieceState) -> None:
-    """Make ``state`` the one to be released next."""
+    """Make ``state`` the one to be released next; its clusters, before and after, are to be settled."""
+    mark_unsettled(store, state.piece)
+    put_settled(store, state)
+
+
+def put_settled(store: Store, state: PieceState) -> None:
+    """The same for a state whose cluster was just settled."""
     base, pending = _two(store, "piece_version", "piece", state.piece, _PIECE_COLUMNS)
     values = _piece_values(state)
     if base is not None and base[1:] == values:
@@ -169,6 +175,7 @@ def text_digests(store: Store, documents: Iterable[str]) -> dict[str, str]:
 def close_piece(store: Store, piece: str, why: str) -> None:
     """The piece is in no release from the pending one on."""
     base, pending = _two(store, "piece_version", "piece", piece, ["piece"])
+    mark_unsettled(store, piece)
     if pending is not None:
         store.rows("delete from piece_version where id = ?", pending[0])
     if base is not None:
@@ -247,13 +254,22 @@ def fit_for_default(flags: Sequence[str]) -> bool:
     return excluded_why(flags, True, None) is None
 
 
-def cluster_dirty(store: Store) -> bool:
-    return store.setting("cluster_dirty") == "1"
+def unsettled(store: Store) -> bool:
+    """Whether clusters are behind the pieces."""
+    return store.value("select 1 from unsettled where not settled") is not None
 
 
-def mark_dirty(store: Store) -> None:
-    """Clusters are behind the pieces; written in the transaction that changes these."""
-    store.set_setting("cluster_dirty", "1")
+def mark_unsettled(store: Store, piece: str) -> None:
+    """The piece and whoever was with it are to be settled; written in the transaction that changes it."""
+    store.rows(
+        "insert into unsettled (kind, name)"
+        " select distinct 'cluster', cluster from piece_version where piece = ?1 and cluster is not null"
+        "  and (removed_in is null or removed_in = ?2)"
+        " union all select 'piece', ?1"
+        " on conflict do update set settled = 0",
+        piece,
+        store.pending,
+    )
 
 
 def _two(
