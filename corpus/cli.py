@@ -140,8 +140,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return _say(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
         return _say("Interrupted; what was committed is kept, and the same command goes on from there.", 5)
-    except BrokenPipeError:
-        return 0  # the reader of our pipe has seen enough: nothing is wrong
+    except (BrokenPipeError, SystemExit):
+        return 0  # the reader of our pipe has seen enough (click makes an exit of that): nothing is wrong
     except (OSError, sqlite3.Error) as error:
         return _system(error)
     except Exception as error:
