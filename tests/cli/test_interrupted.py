@@ -189,7 +189,8 @@ def test_a_database_that_another_process_holds(
         ("2>/dev/full", "stats", 2, ""),
         (">&- 2>&- <&-", "stats", 2, ""),
         (">&-", "sites list", 0, ""),
-        ("| head -c 1 >/dev/null; exit ${PIPESTATUS[0]}", "sites list", 0, ""),
+        ("| true; exit ${PIPESTATUS[0]}", "sites list", 0, ""),
+        ("| head -c 1 >/dev/null; exit ${PIPESTATUS[0]}", "sites list --json", 0, ""),
     ],
 )
 def test_reports_that_cannot_be_written(
