@@ -19,10 +19,10 @@ demo: $(READY)
 	$(BIN)/fanwen demo
 
 test: lint
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: lint
-	FANWEN_SOAK=1 $(BIN)/pytest -n 2 --dist loadgroup
+	FANWEN_SOAK=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY) types
 	$(BIN)/ruff check .

@@ -141,8 +141,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _say("Interrupted; what was committed is kept, and the same command goes on from there.", 5)
     except (BrokenPipeError, SystemExit):
-        # the reader of our pipe has seen enough: nothing is wrong; click makes an exit with 1 of it
-        return 0
+        return 0  # the reader of our pipe has seen enough (click makes an exit of that): nothing is wrong
     except (OSError, sqlite3.Error) as error:
         return _system(error)
     except Exception as error:

@@ -31,8 +31,6 @@ TRUTH = tomllib.loads((ROOT / "tests" / "samples" / "truth.toml").read_text(enco
 # titles of the truth are as the page prints them
 SIMPLIFIED = opencc.OpenCC("t2s")
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 def start(home: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(

@@ -6,12 +6,13 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from fanwen.corpus.cli import cli
+from fanwen.corpus.cli import _MODULES, cli
 from fanwen.corpus.home import Config
 from fanwen.corpus.schema import describe
 from fanwen.spiders.site import Site
@@ -140,3 +141,10 @@ def test_no_file_names_a_host_of_packages_or_a_path_of_a_machine() -> None:
             "",
         }:
             assert not pattern.search((ROOT / name).read_text(encoding="utf-8", errors="replace")), name
+
+
+def test_every_command_of_a_module_can_be_called() -> None:
+    names = {path.stem for path in (ROOT / "corpus").glob("cli_*.py")}
+    modules = {name: import_module(f"fanwen.corpus.{name}") for name in names}
+    held = {(command.name, name) for name, module in modules.items() for command in module.COMMANDS}
+    assert held == set(_MODULES.items())

@@ -19,10 +19,12 @@ HOST = "http://changzhan.example"
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _large_site(farm, crawler, answer, lists, per_list):
+def _large_site(farm, crawler, answer, lists, per_list, seconds=0.008):
+    """``seconds`` for each page, so that a signal meets a crawl that still runs."""
+
     def slow(body):
         def route(asked):
-            time.sleep(0.004)
+            time.sleep(seconds)
             return answer(body)
 
         return route
@@ -124,7 +126,7 @@ def test_killed_at_random_moments_nothing_is_lost_or_fetched_twice(farm, crawler
 
 
 def test_a_signal_ends_the_crawl_in_order(farm, crawler, answer):
-    pages = _large_site(farm, crawler, answer, 2, 50)
+    pages = _large_site(farm, crawler, answer, 2, 50, seconds=0.05)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         base = sum(farm.pages_asked().values())
         process = crawler.start()
