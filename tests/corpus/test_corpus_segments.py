@@ -1,0 +1,181 @@
+"""The index of fingerprints on disk, and settling what changed: the same answer as all at once."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fanwen.corpus import dedup, settle
+from fanwen.corpus.fingerprint import Hashes
+from fanwen.corpus.pieces import ingest_pieces
+from fanwen.corpus.segments import TEXT, Segments, Texts, segment_of
+from fanwen.corpus.store import open_store
+
+WORDS = [
+    "学校",
+    "老师",
+    "同学",
+    "工作",
+    "计划",
+    "总结",
+    "认真",
+    "努力",
+    "完成",
+    "任务",
+    "活动",
+    "组织",
+    "参加",
+    "提高",
+    "质量",
+    "管理",
+    "安全",
+    "检查",
+    "整改",
+    "落实",
+]
+
+
+def _marks(dice: random.Random, count: int) -> list[Hashes]:
+    return [
+        np.unique(np.array([dice.getrandbits(64) >> dice.choice((0, 58)) for _ in range(dice.randint(0, 12))],
+                           dtype=np.uint64))
+        for _ in range(count)
+    ]  # fmt: skip
+
+
+def _texts(marks: list[Hashes], begin: int) -> Texts:
+    texts = np.empty(len(marks), dtype=TEXT)
+    for i, one in enumerate(marks):
+        texts[i] = ((begin + i + 1).to_bytes(16, "big"), 500, len(one))
+    return texts
+
+
+def _postings(index: Segments) -> set[tuple[int, int]]:
+    found = [(int(mark), int(owner)) for s in index for mark, owner in zip(s.marks, s.owners, strict=True)]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_index_holds_what_came_in_whatever_the_batches(tmp_path: Path, seed: int) -> None:
+    dice = random.Random(seed)
+    index = Segments(tmp_path / "index", "1.1")
+    wanted = set()
+    for _ in range(12):
+        marks = _marks(dice, dice.randint(1, 40))
+        begin = len(index)
+        wanted |= {(int(mark), begin + i) for i, one in enumerate(marks) for mark in one}
+        index.append(_texts(marks, begin), segment_of(range(begin, begin + len(marks)), marks))
+        for segment in index:
+            order = np.lexsort((segment.owners, segment.marks))
+            assert (order == np.arange(len(order))).all(), "by fingerprint, then by owner"
+        assert _postings(index) == wanted
+    sizes = [len(segment.marks) for segment in index]
+    assert all(older >= 2 * newer for older, newer in pairwise(sizes))
+    again = Segments(tmp_path / "index", "1.1")
+    assert (again.texts == index.texts).all()
+    assert _postings(again) == wanted
+    assert len(Segments(tmp_path / "index", "1.2")) == 0, "another specification, another index"
+
+
+def test_a_torn_index_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    marks = _marks(random.Random(1), 30)
+    Segments(folder, "1.1").append(_texts(marks, 0), segment_of(range(30), marks))
+    whole = shutil.copytree(folder, tmp_path / "whole")
+    for name in ("manifest.json", "texts.bin", next(folder.glob("*.seg")).name):
+        path = folder / name
+        path.write_bytes(path.read_bytes()[:-5])
+        assert len(Segments(folder, "1.1")) == 0, name
+        shutil.rmtree(folder)
+        shutil.copytree(whole, folder)
+    # a kill between a new segment and the manifest leaves a file that nobody names
+    (folder / "30-60.seg").write_bytes(b"\0" * 24)
+    index = Segments(folder, "1.1")
+    assert len(index) == 30
+    index.append(_texts(marks[:1], 30), segment_of(range(30, 31), marks[:1]))
+    assert {path.name for path in folder.glob("*.seg")} == {
+        entry["file"] for entry in json.loads((folder / "manifest.json").read_text())["segments"]
+    }
+
+
+def _essays(number: int, seed: int) -> list[str]:
+    """Essays with copies that lost, changed or took in sentences, and compilations of several."""
+    dice = random.Random(seed)
+
+    def sentence() -> str:
+        return "".join(dice.choice(WORDS) for _ in range(dice.randint(6, 14))) + "。"
+
+    essays: list[list[str]] = []
+    for _ in range(number):
+        kind = dice.random()
+        if not essays or kind < 0.4:
+            essays.append([sentence() for _ in range(dice.randint(12, 40))])
+        elif kind < 0.8:
+            copy = [one for one in dice.choice(essays) if dice.random() > 0.15]
+            copy[dice.randrange(len(copy) + 1) : 0] = [sentence() for _ in range(dice.randint(0, 4))]
+            essays.append(copy)
+        else:
+            essays.append([one for _ in range(dice.randint(2, 4)) for one in dice.choice(essays)])
+    return ["".join(essay) for essay in essays]
+
+
+def _ingest(folder: Path, rows: list[tuple[int, str]], name: str) -> None:
+    file = folder / f"{name}.jsonl"
+    file.write_text(
+        "".join(json.dumps({"id": n, "text": text}, ensure_ascii=False) + "\n" for n, text in rows),
+        encoding="utf-8",
+    )
+    ingest_pieces(folder / "corpus.db", file, "own", fetched_at="2026-01-01T00:00:00Z")
+
+
+def _state(folder: Path) -> tuple[object, ...]:
+    with open_store(folder / "corpus.db", readonly=True) as store:
+        return (
+            store.rows(
+                "select piece, cluster, is_canonical, excluded_why, leaf from piece_version"
+                " where removed_in is null order by piece"
+            ).fetchall(),
+            store.rows(
+                "select a, b, relation from relation where removed_in is null order by a, b"
+            ).fetchall(),
+            store.rows("select alias, cluster from cluster_alias order by alias").fetchall(),
+        )
+
+
+def _update(folder: Path) -> None:
+    with open_store(folder / "corpus.db") as store:
+        dedup.update(store)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_batches_give_what_all_at_once_gives(
+    tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settle, "PORTION", 7)
+    monkeypatch.setattr(dedup, "COMPARED_AT_ONCE", 30)
+    rows = list(enumerate(_essays(120, seed)))
+    once, batches = tmp_path / "once", tmp_path / "batches"
+    for folder in (once, batches):
+        folder.mkdir()
+    _ingest(once, rows, "all")
+    _update(once)
+    random.Random(seed).shuffle(rows)
+    for at in range(0, len(rows), 17):
+        _ingest(batches, rows[at : at + 17], f"part{at}")
+        _update(batches)
+    relations = _state(once)[1]
+    assert {kind for *_, kind in relations} >= {"near", "contains"}  # type: ignore[misc, attr-defined]
+    assert _state(batches) == _state(once)
+    shutil.rmtree(batches / "index")
+    _ingest(batches, [(n, rows[0][1][: 40 * n]) for n in (500, 501)], "more")
+    _ingest(once, [(n, rows[0][1][: 40 * n]) for n in (500, 501)], "more")
+    for folder in (once, batches):
+        _update(folder)
+    assert _state(batches) == _state(once), "the index is a cache"
