@@ -107,7 +107,8 @@ def _common(a: Hashes, others: Sequence[Hashes]) -> list[int]:
     places[places == len(a)] = 0
     hits = np.concatenate(([0], np.cumsum(a[places] == joined)))
     ends = np.cumsum([len(b) for b in others])
-    return np.diff(hits[ends], prepend=0).tolist()
+    counts: list[int] = np.diff(hits[ends], prepend=0).tolist()
+    return counts
 
 
 def _set(hashes: Hashes) -> Hashes:

@@ -147,7 +147,7 @@ class _Compared:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._index = Segments(store.path.parent / "index", SPEC)
-        self._catch_up()
+        self._live = self._catch_up()
         self._known = len(self._index)
         self._texts = self._index.texts
         self._parent: NDArray[np.int64] | None = None
@@ -182,8 +182,11 @@ class _Compared:
         self._index.append(self._new.texts, self._new.segment(self._known))
         self._live = np.concatenate((self._live, np.ones(len(self._new.texts), dtype=bool)))
 
-    def _catch_up(self) -> None:
-        """Bring the index to what was compared: it is behind after a kill, or was deleted."""
+    def _catch_up(self) -> NDArray[np.bool_]:
+        """Bring the index to what was compared: it is behind after a kill, or was deleted.
+
+        Gives which of its texts are still in the corpus.
+        """
         rows = self._store.rows("select distinct key from fingerprint where compared = 1 order by key")
         compared = np.array([bytes.fromhex(key) for (key,) in rows], dtype=KEY)
         if np.count_nonzero(np.isin(self._index.texts["key"], compared)) < LIVE * len(self._index):
@@ -192,7 +195,7 @@ class _Compared:
         for part in batched([bytes(key).hex() for key in missing], COMPARED_AT_ONCE):
             records = _records(self._store, part)
             self._index.append(records.texts, records.segment(len(self._index)))
-        self._live = np.isin(self._index.texts["key"], compared)
+        return np.isin(self._index.texts["key"], compared)
 
     def _portions(self, pairs: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """The pairs in portions of so many texts that their shingles fit into memory; by their first text."""

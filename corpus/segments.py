@@ -22,7 +22,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +87,7 @@ class Segments:
             file.seek(begin * TEXT.itemsize)
             file.write(texts.tobytes())
             file.truncate()
+            _to_disk(file)
         entries = [*self._entries, self._write(begin, end, [segment])]
         while len(entries) > 1 and entries[-2].postings < 2 * entries[-1].postings:
             older, newer = entries[-2:]
@@ -105,19 +106,16 @@ class Segments:
     def _write(self, begin: int, end: int, segments: Sequence[Segment]) -> _Entry:
         name = f"{begin}-{end}.seg"
         total = sum(len(segment.marks) for segment in segments)
-        path = self.folder / name
-        with path.open("wb") as file:
-            file.truncate(12 * total)
-        if total:
-            marks = np.memmap(path, dtype="<u8", mode="r+", shape=total)
-            owners = np.memmap(path, dtype="<u4", mode="r+", offset=8 * total, shape=total)
-            at = 0
+        at = 0
+        # written, not mapped: a mapped file on a full disk ends the process
+        with (self.folder / name).open("wb") as file:
             for part in _in_order(segments):
-                marks[at : at + len(part.marks)] = part.marks
-                owners[at : at + len(part.marks)] = part.owners
+                file.seek(8 * at)
+                file.write(part.marks.astype("<u8", copy=False).tobytes())
+                file.seek(8 * total + 4 * at)
+                file.write(part.owners.astype("<u4", copy=False).tobytes())
                 at += len(part.marks)
-            marks.flush()
-            owners.flush()
+            _to_disk(file)
         return _Entry(name, total, end)
 
     def _open(self, entry: _Entry) -> Segment:
@@ -138,8 +136,7 @@ class Segments:
         written = self.folder / f"{_MANIFEST}.new"
         with written.open("w", encoding="utf-8") as file:
             json.dump(manifest, file)
-            file.flush()
-            os.fsync(file.fileno())
+            _to_disk(file)
         written.replace(self.folder / _MANIFEST)
         self._entries = entries
         kept = {_MANIFEST, _TEXTS, *(entry.file for entry in entries)}
@@ -158,6 +155,11 @@ class Segments:
             return
         if whole and manifest["specification"] == self.specification and len(texts) == manifest["texts"]:
             self.texts, self._entries = texts, entries
+
+
+def _to_disk(file: IO[Any]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _in_order(segments: Sequence[Segment]) -> Iterator[Segment]:
