@@ -108,14 +108,10 @@ def disk(tmp_path: Path) -> Iterator[SmallDisk]:
     small.holder.communicate()
 
 
-def _free_bytes(soak: bool, *chosen: int) -> tuple[int, ...]:
-    return tuple(n * 32_768 for n in range(9)) if soak else chosen
-
-
-def test_a_crawl_a_build_and_a_release_on_a_disk_that_fills_up(disk: SmallDisk, soak: bool) -> None:
+def test_a_crawl_a_build_and_a_release_on_a_disk_that_fills_up(disk: SmallDisk) -> None:
     with SampleServer("one") as server:
         crawl = ("crawl", "--proxy", server.proxy_url)
-        for free in _free_bytes(soak, 0, 220_000, 400_000):
+        for free in (0, 220_000, 400_000):
             disk.leave(free)
             # what is in the archive is never asked for again, what was under way when the disk was full once
             committed = _fetched(disk)
@@ -131,12 +127,12 @@ def test_a_crawl_a_build_and_a_release_on_a_disk_that_fills_up(disk: SmallDisk, 
         assert _fetched(disk) == pages
         assert disk.ask("archive.db", "select count(*), sum(finished_at is null) from crawl") == [(1, 0)]
 
-        for free in _free_bytes(soak, 0, 48_000, 300_000):
+        for free in (0, 48_000, 300_000):
             disk.leave(free)
             disk.stopped("build")
         disk.succeeds("build")
 
-        for free in _free_bytes(soak, 0, 600_000):
+        for free in (0, 600_000):
             disk.leave(free)
             disk.stopped("release", "create")
             assert not list(disk.home.glob("releases/*")), "what was half written takes no room"
@@ -155,19 +151,19 @@ def test_a_crawl_a_build_and_a_release_on_a_disk_that_fills_up(disk: SmallDisk, 
     assert made.is_dir()
 
 
-def test_files_taken_and_given_on_a_disk_that_fills_up(disk: SmallDisk, soak: bool, tmp_path: Path) -> None:
+def test_files_taken_and_given_on_a_disk_that_fills_up(disk: SmallDisk, tmp_path: Path) -> None:
     given = tmp_path / "given"
     given.mkdir()
     for n in range(30):
         (given / f"{n}.txt").write_bytes(os.urandom(9_000).hex().encode())
     out = disk.there / "out.warc.gz"
-    for free in _free_bytes(soak, 0, 300_000):
+    for free in (0, 300_000):
         disk.leave(free)
         disk.stopped("ingest", given)
     assert 0 < len(_fetched(disk)) < 30
     disk.succeeds("ingest", given)
     assert len(_fetched(disk)) == 30
-    for free in _free_bytes(soak, 0, 70_000):
+    for free in (0, 70_000):
         disk.leave(free)
         disk.stopped("archive", "export", out)
         assert not list(disk.path.glob("out.warc.gz*"))
