@@ -150,7 +150,7 @@ class _Compared:
         self._live = self._catch_up()
         self._known = len(self._index)
         self._texts = self._index.texts
-        self._parent: NDArray[np.int64] | None = None
+        self._clusters: NDArray[np.int64] | None = None
         self._shingles: dict[int, Shingles] = {}
 
     def compare(self, batch: Sequence[str], progress: Progress | None) -> Iterator[RelationRow]:
@@ -158,7 +158,7 @@ class _Compared:
         self._known = len(self._index)
         self._new = _records(self._store, batch)
         self._texts = np.concatenate((self._index.texts, self._new.texts))
-        self._parent = None
+        self._clusters = None
         self._shingles.clear()
         segment = self._new.segment(self._known)
         pairs = candidates(list(self._index), segment, self._texts, self._clusters_of)
@@ -189,13 +189,15 @@ class _Compared:
         """
         rows = self._store.rows("select distinct key from fingerprint where compared = 1 order by key")
         compared = np.array([bytes.fromhex(key) for (key,) in rows], dtype=KEY)
-        if np.count_nonzero(np.isin(self._index.texts["key"], compared)) < LIVE * len(self._index):
+        live = np.isin(self._index.texts["key"], compared)
+        if np.count_nonzero(live) < LIVE * len(live):
             self._index.clear()
+            live = live[:0]
         missing = compared[np.isin(compared, self._index.texts["key"], invert=True)]
         for part in batched([bytes(key).hex() for key in missing], COMPARED_AT_ONCE):
             records = _records(self._store, part)
             self._index.append(records.texts, records.segment(len(self._index)))
-        return np.isin(self._index.texts["key"], compared)
+        return np.concatenate((live, np.ones(len(missing), dtype=bool)))
 
     def _portions(self, pairs: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """The pairs in portions of so many texts that their shingles fit into memory; by their first text."""
@@ -230,9 +232,9 @@ class _Compared:
 
     def _clusters_of(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
         """What is near each other counts as one, directly or through others."""
-        if self._parent is None:
-            self._parent = self._near()
-        return self._parent[numbers]
+        if self._clusters is None:
+            self._clusters = self._near()
+        return self._clusters[numbers]
 
     def _near(self) -> NDArray[np.int64]:
         rows = self._store.rows("select a, b from relation where relation = 'near' and removed_in is null")
