@@ -27,7 +27,15 @@ import pyarrow.parquet as pq
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / "bench/dedup_peers.py"
 OWN = "fanwen"
-TOOLS = (OWN, "datasketch-chars", "datasketch-spaces", "datatrove", "text-dedup", "rensa-chars", "rensa-spaces")
+TOOLS = (
+    OWN,
+    "datasketch-chars",
+    "datasketch-spaces",
+    "datatrove",
+    "text-dedup",
+    "rensa-chars",
+    "rensa-spaces",
+)
 # copies that are so cut that no tool is asked to merge them with their original
 CUT = ("drop50", "trunc50", "trunc30")
 ORIGINALS = ("base", "embed", "sib30", "sib50", "para")
@@ -90,7 +98,9 @@ def _generated(folder: Path, pieces: int, seed: int) -> Path:
     reference = Path(os.environ.get("FANWEN_REFERENCE", ROOT.parent / "shared"))
     generator = reference / "eval/dedup/generate.py"
     if not generator.is_file():
-        sys.exit(f"{generator} is missing; name the reference with FANWEN_REFERENCE, or give texts with --truth.")
+        sys.exit(
+            f"{generator} is missing; name the reference with FANWEN_REFERENCE, or give texts with --truth."
+        )
     target = folder / "truth.parquet"
     command = [sys.executable, str(generator), str(pieces), str(target), "--seed", str(seed)]
     subprocess.run(command, check=True, capture_output=True)
@@ -116,7 +126,9 @@ def _run(python: str, tool: str, texts: Path, folder: Path) -> dict[str, object]
     return report
 
 
-def _row(tool: str, runs: Sequence[Mapping[str, object]], ours: Sequence[Mapping[str, object]], truth: Truth) -> Row:
+def _row(
+    tool: str, runs: Sequence[Mapping[str, object]], ours: Sequence[Mapping[str, object]], truth: Truth
+) -> Row:
     count = len(truth.base)
     pairs = [(int(a), int(b)) for a, b in runs[0]["pairs"] if a != b]  # type: ignore[attr-defined]
     cluster = _clusters(truth.base, pairs)

@@ -61,12 +61,7 @@ def update(store: Store, progress: Progress | None = None) -> DedupReport:
 
 
 def report(store: Store, compared: int = 0) -> DedupReport:
-    live = live_keys(store)
-    kinds = Counter(
-        kind
-        for a, b, kind in store.rows("select a, b, relation from relation where removed_in is null")
-        if a in live and b in live
-    )
+    kinds: Counter[str] = Counter(dict(store.rows(_KINDS).fetchall()))
     sizes = store.rows(
         "select count(*), coalesce(sum(n > 1), 0) from (select count(*) as n from piece_version"
         " where removed_in is null and cluster is not null group by cluster)"
@@ -78,12 +73,23 @@ def report(store: Store, compared: int = 0) -> DedupReport:
     return DedupReport(compared, kinds["near"], kinds["contains"], kinds["overlap"], exact, *sizes)
 
 
-def live_keys(store: Store) -> set[str]:
-    """Keys of the current pieces' texts."""
-    rows = store.rows(
-        "select f.key from piece_version v join fingerprint f on f.text = v.text where v.removed_in is null"
-    )
-    return {row[0] for row in rows}
+# few texts are in no current piece, so their pairs are taken off all pairs
+_KINDS = """
+with dead as (
+  select f.key from fingerprint f where not exists (
+    select 1 from fingerprint g join piece_version v on v.text = g.text
+    where g.key = f.key and v.removed_in is null)
+),
+gone as (
+  select r.id, r.relation from dead join relation r on r.a = dead.key where r.removed_in is null
+  union
+  select r.id, r.relation from dead join relation r on r.b = dead.key where r.removed_in is null
+)
+select relation, sum(n) from (
+  select relation, count(*) as n from relation where removed_in is null group by relation
+  union all select relation, -count(*) from gone group by relation
+) group by relation
+"""
 
 
 def add_fingerprints(store: Store, progress: Progress | None = None) -> None:
