@@ -1,11 +1,12 @@
 """Duplicates beside datasketch, datatrove, text-dedup and rensa: speed, memory, recall and precision.
 
-In go texts of which is known what copies what (Parquet: ``id``, ``text``, ``kind``, ``base``), by default made by
-the reference's generator; out comes a table. Every tool runs alone, in turn, on one core (dedup_peers.py).
+In go texts of which is known what copies what (Parquet: ``id``, ``text``, ``kind``, ``base``), by default
+made by the reference's generator; out comes a table. Every tool runs alone, in turn, on one core
+(dedup_peers.py).
 
-Judged is what merges: pairs that a tool calls duplicates, and whatever hangs together by them. *recall* is the
-share of copies that hang together with their original, *precision* the share of pairs that copy the same original,
-*clusters* B-cubed precision over pieces that are with others.
+Judged is what merges: pairs that a tool calls duplicates, and whatever hangs together by them. *recall* is
+the share of copies that hang together with their original, *precision* the share of pairs that copy the same
+original, *clusters* B-cubed precision over pieces that are with others.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """One tool's search for duplicates, in a process of its own on one core; bench/dedup.py starts it.
 
-``dedup_peers.py TOOL TEXTS.parquet OUT.json``: in go columns ``id`` and ``text``, out come CPU seconds of making
-signatures and of everything, peak memory, and the pairs of ids that the tool calls duplicates. Every tool runs
-with its defaults; where it asks the caller for tokens, ``-chars`` gives it the 5-grams of characters and
-``-spaces`` what its introduction does, ``text.split()``. Nothing of fanwen is needed here but for ``fanwen`` itself.
+``dedup_peers.py TOOL TEXTS.parquet OUT.json``: in go columns ``id`` and ``text``, out come CPU seconds of
+making signatures and of everything, peak memory, and the pairs of ids that the tool calls duplicates. Every
+tool runs with its defaults; where it asks the caller for tokens, ``-chars`` gives it the 5-grams of characters
+and ``-spaces`` what its introduction does, ``text.split()``. Only ``fanwen`` itself needs fanwen.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +136,7 @@ def text_dedup(texts: Sequence[str]) -> tuple[None, Pairs]:
         command += ["--cache_dir", f"{folder}/cache", "--output", f"{folder}/out", "--debug"]
         subprocess.run(command, check=True, capture_output=True, cwd=folder)
         with open(f"{folder}/out/uf.pkl", "rb") as file:  # noqa: PTH123
-            union = pickle.load(file)  # noqa: S301
+            union = pickle.load(file)
     return None, [(number, union.find(number)) for number in list(union.parent)]
 
 
