@@ -2,8 +2,8 @@
 
 ``dedup_peers.py TOOL TEXTS.parquet OUT.json``: in go columns ``id`` and ``text``, out come CPU seconds of
 making signatures and of everything, peak memory, and the pairs of ids that the tool calls duplicates. Every
-tool runs with its defaults; where it asks the caller for tokens, ``-chars`` gives it the 5-grams of characters
-and ``-spaces`` what its introduction does, ``text.split()``. Only ``fanwen`` itself needs fanwen.
+tool runs with its defaults; where it asks the caller for tokens, ``-chars`` gives it the 5-grams of
+characters and ``-spaces`` what its introduction does, ``text.split()``. Only ``fanwen`` needs fanwen.
 """
 
 from __future__ import annotations
