@@ -28,6 +28,7 @@ from fanwen.errors import (
 )
 
 BUSY_SECONDS = 10.0
+CACHE_KB = 200_000  # at most; with SQLite's own 2 MB a large corpus is read again for every row
 
 
 class Store:
@@ -90,6 +91,7 @@ def open_store(path: Path, *, readonly: bool = False, create: bool = False) -> I
                     f"{path} was made by an earlier fanwen; run 'fanwen build' to bring it up to date."
                 )
             conn.execute("pragma foreign_keys = on")
+            conn.execute(f"pragma cache_size = -{CACHE_KB}")
             yield Store(path, db)
         finally:
             conn.close()
