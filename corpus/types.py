@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 RELATIONS = ("exact", "near", "contains", "overlap")
 
@@ -23,6 +24,25 @@ class Relation:
     containment_a: float
     containment_b: float
     shared: int
+
+
+class Passage(NamedTuple):
+    """A stretch that two texts share, in code points of each: ``a[a_begin:a_end]``, ``b[b_begin:b_end]``.
+
+    Nothing is said about which of them had it first.
+    """
+
+    a_begin: int
+    a_end: int
+    b_begin: int
+    b_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedRelation(Relation):
+    """A pair with the passages that its two texts share, in the order of ``a``."""
+
+    passages: tuple[Passage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
