@@ -3,8 +3,9 @@
 In comes a batch of texts, out comes :class:`Folded`: their folded code points in one
 array. The table ``data/fold-1.txt`` folds width, case, traditional and variant Han
 characters, drops punctuation and space, and turns every run of digits, x, ×, * and _
-into one 0. :func:`place` says for one text where each folded code point stands in it. Stored texts are never folded; the table of a version never changes, because
-persisted fingerprints depend on it.
+into one 0. :func:`place` folds one text and keeps where each folded code point stood.
+Stored texts are never folded; the table of a version never changes, because persisted
+fingerprints depend on it.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Stretch:
 
 
 def passages(a: str, b: str) -> tuple[Passage, ...]:
-    """The shared passages of two texts, in the order of ``a``; the whole texts where both fold to the same."""
+    """The shared passages of two texts, in the order of ``a``; the whole texts if both fold to the same."""
     one, other = place(a), place(b)
     if np.array_equal(one.codes, other.codes):
         return (Passage(0, len(a), 0, len(b)),) if len(one) else ()
@@ -126,7 +126,7 @@ def _runs(a: Codes, b: Codes) -> list[Block]:
 
 
 def _seeds(a: Hashes, b: Hashes) -> tuple[Numbers, Numbers]:
-    """Places of equal grams. Their number is linear: frequent grams are paired in order and not each with each."""
+    """Places of equal grams; linearly many, as frequent grams are paired in order and not each with each."""
     (values_a, order_a, begins_a, counts_a), (values_b, order_b, begins_b, counts_b) = _places(a), _places(b)
     _, at_a, at_b = np.intersect1d(values_a, values_b, assume_unique=True, return_indices=True)
     counts_a, counts_b = counts_a[at_a], counts_b[at_b]
@@ -140,7 +140,7 @@ def _seeds(a: Hashes, b: Hashes) -> tuple[Numbers, Numbers]:
 
 
 def _places(hashes: Hashes) -> tuple[Hashes, Numbers, Numbers, Numbers]:
-    """Distinct values; places sorted by value; where the places of each value begin, and how many there are."""
+    """Distinct values; places by value; where those of each value begin, and how many they are."""
     order = np.argsort(hashes, kind="stable")
     values, begins, counts = np.unique(hashes[order], return_index=True, return_counts=True)
     return values, order, begins, counts
@@ -262,7 +262,7 @@ def _unused(used: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _joined(stretches: list[Stretch]) -> list[Stretch]:
-    """Neighbours become one over small gaps; then what stayed too short goes, and no longer separates others."""
+    """Neighbours become one over small gaps; what stayed too short goes, and no longer separates others."""
     stretches = _bridged(stretches)
     return _bridged([stretch for stretch in stretches if stretch.equal >= MIN_PASSAGE])
 

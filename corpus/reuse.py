@@ -1,0 +1,331 @@
+"""Text reuse: passages that several pieces share, across sites or within one, and who shares with whom.
+
+In go the current pieces and their verified pairs, out come :class:`SharedPassage`, each stretch once however
+many pieces hold it, or a matrix of sites. Passages (:mod:`fanwen.corpus.passages`) are computed anew for
+every pair; they lie in a temporary database outside of the corpus, which goes with the :class:`Reuse`. The
+corpus is only read, so a release can be asked too, and nothing says who copied from whom.
+
+Two passages are one where they cover nearly the same stretch of one text, and so on from text to text: the
+aligned pairs are grouped by the spans that they have in common, as passim does (Smith, Cordell, Mullen,
+Computational Methods for Uncovering Reprinted Texts, 2015).
+
+Memory does not grow with the corpus but for 8 bytes for each passage: 64 MiB for the temporary database and
+10 MiB for texts, as often used. On disk about 100 bytes for each passage.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
+from types import TracebackType
+
+from fanwen.corpus.dedup import Progress
+from fanwen.corpus.duplicates import text_of
+from fanwen.corpus.normalise import Codes, fold, place
+from fanwen.corpus.passages import MIN_PASSAGE, align
+from fanwen.corpus.sightings import sightings_of
+from fanwen.corpus.store import Store
+from fanwen.corpus.types import Holder, SharedBySites, SharedPassage
+
+SAME = 0.8  # of both spans together lies in both: they are the same passage
+TEXTS = 2_000  # folded texts kept in memory, 5 KB each
+CACHE = 64 * 1024  # KiB of the temporary database kept in memory
+
+_TABLES = (
+    "create table text (id integer primary key, key text not null unique, length integer not null)",
+    "create table holder (text integer not null, piece text not null, site text not null)",
+    "create table span (passage integer not null, text integer not null, begin integer not null,"
+    ' "end" integer not null)',
+    "create table grouped (passage integer primary key, root integer not null)",
+)
+_INDEXES = (
+    'create index span_text on span (text, begin, "end")',
+    "create index span_passage on span (passage)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which passages are shown. ``within``: also those that only pieces of one site share.
+
+    ``min_chars`` counts folded code points; ``site`` must be among the sites of a passage.
+    """
+
+    site: str | None = None
+    min_chars: int = MIN_PASSAGE
+    max_pieces: int | None = None
+    within: bool = False
+
+
+class Reuse:
+    """The passages that the current pieces of a corpus share; close it, or use it in a ``with`` block."""
+
+    def __init__(self, store: Store, wanted: Wanted, progress: Progress | None = None) -> None:
+        self._store = store
+        self._wanted = wanted
+        self._progress: Progress = progress or (lambda _stage, _done, _total: None)
+        self._db = sqlite3.connect("", isolation_level=None)  # a file of its own that nobody else sees
+        try:
+            self._collect()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> Reuse:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    def __len__(self) -> int:
+        """How many passages are shared."""
+        return int(self._db.execute("select count(*) from shared").fetchone()[0])
+
+    def passages(self, limit: int = 0) -> Iterator[SharedPassage]:
+        """Those on most sites first, then the longest; 0 for all."""
+        rows = self._db.execute(
+            "select root, sites, pieces, length from shared"
+            " order by sites desc, length desc, pieces desc, root limit ?",
+            (limit or -1,),
+        )
+        for root, sites, pieces, length in rows:
+            holders = tuple(self._holders(root))
+            first = holders[0]
+            text = text_of(self._store, first.sighting.piece_id)[first.begin : first.end]
+            yield SharedPassage(length, sites, pieces, text, holders)
+
+    def matrix(self) -> list[SharedBySites]:
+        """Every pair of sites that share a passage, both ways round."""
+        return _matrix(self._db, within=self._wanted.within)
+
+    def _holders(self, root: int) -> Iterator[Holder]:
+        rows = self._db.execute(
+            'select h.piece, m.begin, m."end" from member m join holder h on h.text = m.text where m.root = ?'
+            ' order by m."end" - m.begin desc, h.piece',
+            (root,),
+        ).fetchall()
+        sightings = sightings_of(self._store, [piece for piece, _, _ in rows])
+        for piece, begin, end in rows:
+            placed = place(text_of(self._store, piece))
+            yield Holder(sightings[piece], int(placed.begins[begin]), int(placed.ends[end - 1]))
+
+    # -- how it is made -----------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        db = self._db
+        db.execute(f"pragma cache_size = -{CACHE}")
+        db.execute("pragma journal_mode = off")
+        db.execute("begin")
+        for statement in _TABLES:
+            db.execute(statement)
+        _write_texts(self._store, db)
+        _write_spans(db, self._aligned())
+        for statement in _INDEXES:
+            db.execute(statement)
+        db.executemany("insert into grouped (passage, root) values (?, ?)", _groups(db))
+        _choose(db, self._wanted)
+        db.execute("commit")
+
+    def _aligned(self) -> Iterator[tuple[tuple[int, int, int], ...]]:
+        """Passages as spans (text, begin, end): texts that several pieces have, and what pairs share."""
+        crossing = "1" if self._wanted.within else "count(distinct h.site) > 1"
+        yield from (
+            ((text, 0, length),)
+            for text, length in self._db.execute(
+                "select t.id, t.length from text t join holder h on h.text = t.id where t.length >= ?"
+                f" group by t.id having count(*) > 1 and {crossing} order by t.id",
+                (self._wanted.min_chars,),
+            ).fetchall()
+        )
+        codes = lru_cache(TEXTS)(self._codes)
+        for a, b in self._pairs():
+            for one in align(codes(a), codes(b)):
+                if min(one.a_end - one.a_begin, one.b_end - one.b_begin) >= self._wanted.min_chars:
+                    yield (a, one.a_begin, one.a_end), (b, one.b_begin, one.b_end)
+
+    def _pairs(self) -> Iterator[tuple[int, int]]:
+        """Related texts of the current pieces that can hold a passage that is wanted."""
+        total = self._store.value("select count(*) from relation where removed_in is null")
+        rows = self._store.rows("select a, b from relation where removed_in is null order by a, b")
+        for done, (key_a, key_b) in enumerate(rows, start=1):
+            self._progress("aligning", done, total)
+            a, b = self._number(key_a), self._number(key_b)
+            if a is not None and b is not None and (self._wanted.within or self._crosses(a, b)):
+                yield a, b
+
+    def _number(self, key: str) -> int | None:
+        row = self._db.execute("select id from text where key = ?", (key,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def _crosses(self, a: int, b: int) -> bool:
+        rows = self._db.execute("select distinct site from holder where text in (?, ?) limit 2", (a, b))
+        return len(rows.fetchall()) == 2
+
+    def _codes(self, text: int) -> Codes:
+        piece = self._db.execute("select piece from holder where text = ?", (text,)).fetchone()[0]
+        return fold([text_of(self._store, piece)]).one(0)
+
+
+def _write_texts(store: Store, db: sqlite3.Connection) -> None:
+    rows = store.rows(
+        "select f.key, f.length, v.piece, d.site from piece_version v join fingerprint f on f.text = v.text"
+        " join text t on t.sha256 = v.text join piece p on p.id = v.piece"
+        " join document d on d.id = p.document"
+        " where v.removed_in is null and t.body is not null order by f.key, v.piece"
+    )
+    for number, ((key, length), group) in enumerate(groupby(rows, key=lambda row: row[:2])):
+        db.execute("insert into text values (?, ?, ?)", (number, key, length))
+        db.executemany("insert into holder values (?, ?, ?)", [(number, row[2], row[3]) for row in group])
+    db.execute("create index holder_text on holder (text, site)")
+
+
+def _write_spans(db: sqlite3.Connection, aligned: Iterable[Sequence[tuple[int, int, int]]]) -> None:
+    for passage, spans in enumerate(aligned):
+        db.executemany("insert into span values (?, ?, ?, ?)", [(passage, *span) for span in spans])
+
+
+def _groups(db: sqlite3.Connection) -> Iterator[tuple[int, int]]:
+    """Every passage, with the first passage of those that are the same."""
+    count = db.execute("select coalesce(max(passage) + 1, 0) from span").fetchone()[0]
+    root = array("q", range(count))
+
+    def find(passage: int) -> int:
+        while root[passage] != passage:
+            root[passage] = root[root[passage]]
+            passage = root[passage]
+        return passage
+
+    spans = db.execute('select text, begin, "end", passage from span order by text, begin, "end", passage')
+    for _, group in groupby(spans, key=lambda row: row[0]):
+        for one, other in _same(group):
+            first, second = sorted((find(one), find(other)))
+            root[second] = first
+    return ((passage, find(passage)) for passage in range(count))
+
+
+def _same(spans: Iterable[tuple[int, int, int, int]]) -> Iterator[tuple[int, int]]:
+    """Pairs of passages that cover nearly the same stretch of one text; spans are sorted by their begin.
+
+    Each span is compared with the first of every group only, so that groups do not wander.
+    """
+    open_groups: list[tuple[int, int, int]] = []
+    for _, begin, end, passage in spans:
+        open_groups = [group for group in open_groups if group[1] > begin]
+        best = max(open_groups, key=lambda group: (_shared(group, begin, end), -group[2]), default=None)
+        if best is not None and _shared(best, begin, end) >= SAME:
+            yield best[2], passage
+        else:
+            open_groups.append((begin, end, passage))
+
+
+def _shared(group: tuple[int, int, int], begin: int, end: int) -> float:
+    both = min(group[1], end) - max(group[0], begin)
+    return both / (max(group[1], end) - min(group[0], begin))
+
+
+def _choose(db: sqlite3.Connection, wanted: Wanted) -> None:
+    """``member``: the longest span of each passage in each text; ``shared``: the passages that are wanted."""
+    db.execute(
+        "create table member as select g.root as root, s.text as text, s.begin as begin,"
+        ' max(s."end" - s.begin) + s.begin as "end" from grouped g join span s on s.passage = g.passage'
+        " group by g.root, s.text"
+    )
+    db.execute("create index member_root on member (root)")
+    db.execute(
+        "create table shared as select m.root as root, count(*) as pieces, count(distinct h.site) as sites,"
+        ' max(m."end" - m.begin) as length from member m join holder h on h.text = m.text group by m.root'
+        " having count(*) > 1 and sites >= ? and (? is null or pieces <= ?)"
+        " and (? is null or max(h.site = ?))",
+        (1 if wanted.within else 2, wanted.max_pieces, wanted.max_pieces, wanted.site, wanted.site),
+    )
+    db.execute("create unique index shared_root on shared (root)")
+
+
+# -- the matrix -----------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Cell:
+    pieces: int = 0
+    chars: int = 0
+    pairs: int = 0
+
+
+_Cells = defaultdict[tuple[str, str], _Cell]
+
+# spans of wanted passages with the texts they are shared with; one with itself where several pieces have it
+_SHARED_WITH = """
+select x.text as text, x.begin as begin, x."end" as "end", y.text as other
+from shared join grouped g on g.root = shared.root join span x on x.passage = g.passage
+join span y on y.passage = x.passage
+where y.rowid <> x.rowid or (select count(*) from span z where z.passage = x.passage) = 1
+"""
+
+
+def _matrix(db: sqlite3.Connection, *, within: bool) -> list[SharedBySites]:
+    cells: _Cells = defaultdict(_Cell)
+    _count_pieces(db, cells)
+    _count_pairs(db, cells)
+    return [
+        SharedBySites(site, other, cell.pieces, cell.chars, cell.pairs)
+        for (site, other), cell in sorted(cells.items())
+        if cell.pairs and (within or site != other)
+    ]
+
+
+def _count_pieces(db: sqlite3.Connection, cells: _Cells) -> None:
+    rows = db.execute(
+        f'select w.text, h.site, w.begin, w."end", w.other from ({_SHARED_WITH}) w'
+        " join (select distinct text, site from holder) h on h.text = w.other"
+        ' order by w.text, h.site, w.begin, w."end"'
+    )
+    for (text, other), group in groupby(rows, key=lambda row: row[:2]):
+        spans = list(group)
+        for site, pieces in _sites(db, text).items():
+            # what only this very text shares with itself is shared within a site by several pieces only
+            counted = [span[2:4] for span in spans if span[4] != text or site != other or pieces > 1]
+            if counted:
+                cells[site, other].pieces += pieces
+                cells[site, other].chars += pieces * _covered(counted)
+
+
+def _count_pairs(db: sqlite3.Connection, cells: _Cells) -> None:
+    pairs = db.execute(f"select distinct w.text, w.other from ({_SHARED_WITH}) w")
+    for a, b in pairs:
+        sites_a, sites_b = _sites(db, a), _sites(db, b)
+        for site, in_a in sites_a.items():
+            for other, in_b in sites_b.items():
+                if site != other:
+                    cells[site, other].pairs += in_a * in_b
+                elif a == b:
+                    cells[site, site].pairs += in_a * (in_a - 1) // 2
+                elif a < b:
+                    cells[site, site].pairs += in_a * in_b
+
+
+def _sites(db: sqlite3.Connection, text: int) -> dict[str, int]:
+    """The sites that have a text, and how many pieces each."""
+    with closing(
+        db.execute("select site, count(*) from holder where text = ? group by site order by site", (text,))
+    ) as rows:
+        return dict(rows.fetchall())
+
+
+def _covered(spans: Sequence[tuple[int, int]]) -> int:
+    """Characters in any of these spans, which are sorted by their begin."""
+    total = reached = 0
+    for begin, end in spans:
+        total += max(0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
