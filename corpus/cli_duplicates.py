@@ -78,7 +78,11 @@ class _Shown:
 @click.option("--exact", is_flag=True, help="Mark other punctuation, spaces, width and script too.")
 @click.option("--full", is_flag=True, help="Whole texts: cut neither what is equal nor what differs.")
 @click.option(
-    "--limit", type=click.IntRange(0), default=20, show_default=True, help="Members shown; 0 for all."
+    "--limit",
+    type=click.IntRange(0),
+    default=20,
+    show_default=True,
+    help="Members shown, and related pieces; 0 for all.",
 )
 @click.argument("name", metavar="ID|URL")
 def duplicates_show(home: Home, as_json: bool, exact: bool, full: bool, limit: int, name: str) -> None:
@@ -101,7 +105,7 @@ def duplicates_show(home: Home, as_json: bool, exact: bool, full: bool, limit: i
         print_json(shown)
         return
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    print("\n\n".join("\n".join(_cluster_lines(one, colour=colour, full=full)) for one in shown))
+    print("\n\n".join("\n".join(_cluster_lines(one, colour=colour, full=full, limit=limit)) for one in shown))
 
 
 def _say_if_behind(store: Store) -> None:
@@ -123,7 +127,7 @@ def _shown(store: Store, cluster: Cluster, *, exact: bool, limit: int) -> _Shown
     return _Shown(cluster, {one: differences(text, text_of(store, one), exact=exact) for one in chosen})
 
 
-def _cluster_lines(shown: _Shown, *, colour: bool, full: bool) -> Iterator[str]:
+def _cluster_lines(shown: _Shown, *, colour: bool, full: bool, limit: int) -> Iterator[str]:
     from fanwen.corpus.differences import as_lines
 
     cluster = shown.cluster
@@ -138,22 +142,28 @@ def _cluster_lines(shown: _Shown, *, colour: bool, full: bool) -> Iterator[str]:
             *((m.sighting.piece_id, m.relation, m.jaccard, *_sighting(m.sighting)) for m in listed),
         ]
     )
-    if len(listed) < len(cluster.members):
-        yield f"  and {len(cluster.members) - len(listed):,} more; --limit 0 shows all."
+    yield from _and_more(len(cluster.members) - len(listed))
     for piece, found in shown.differences.items():
         yield f"\n{piece} beside the canonical {cluster.members[0].sighting.piece_id}:"
         yield "\n".join(as_lines(found, colour=colour, full=full)) or _no_difference(found)
     if cluster.edges:
+        related = cluster.edges[:limit] if limit else cluster.edges
         yield "\nrelated pieces outside of the cluster:"
         yield table(
             [
                 ("piece", "relation", "other", "in it", *_SIGHTING),
                 *(
                     (e.piece_id, e.relation, e.other.piece_id, e.containment, *_sighting(e.other))
-                    for e in cluster.edges
+                    for e in related
                 ),
             ]
         )
+        yield from _and_more(len(cluster.edges) - len(related))
+
+
+def _and_more(left: int) -> Iterator[str]:
+    if left:
+        yield f"  and {left:,} more; --limit 0 shows all."
 
 
 _SIGHTING = ("site", "place", "first seen", "fetched", "published", "characters", "flags", "title", "url")

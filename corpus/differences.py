@@ -185,11 +185,12 @@ def _suspects(a: Placed, b: Placed, block: Block, *, exact: bool) -> Sequence[in
 
 
 def _shown(text: Placed, folded: int, *, exact: bool) -> str:
-    """What stands for a folded code point; a number in whatever width."""
+    """What stands for a folded code point; a number in whatever width, grouped or broken or not."""
     if exact:
         return text.text[_place(text, folded) : _place(text, folded + 1)]
     number = text.text[text.begins[folded] : text.ends[folded]]
-    return "".join(unicodedata.normalize("NFKC", number).casefold().split())
+    plain = unicodedata.normalize("NFKC", number).casefold()
+    return "".join(char for char in plain if char.isprintable() and char not in " ,")
 
 
 def _merged(steps: Iterator[_Step]) -> list[_Step]:
