@@ -102,7 +102,7 @@ def duplicates_show(home: Home, as_json: bool, exact: bool, full: bool, limit: i
         _say_if_behind(store)
         shown = [_shown(store, cluster, exact=exact, limit=limit) for cluster in clusters(store, name)]
     if as_json:
-        print_json(shown)
+        print_json([_without_equal(one) for one in shown])
         return
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     print("\n\n".join("\n".join(_cluster_lines(one, colour=colour, full=full, limit=limit)) for one in shown))
@@ -125,6 +125,16 @@ def _shown(store: Store, cluster: Cluster, *, exact: bool, limit: int) -> _Shown
     text = text_of(store, canonical)
     chosen = others[: limit - 1] if limit else others
     return _Shown(cluster, {one: differences(text, text_of(store, one), exact=exact) for one in chosen})
+
+
+def _without_equal(shown: _Shown) -> _Shown:
+    return _Shown(
+        shown.cluster,
+        {
+            piece: tuple(one for one in found if one.kind != "equal")
+            for piece, found in shown.differences.items()
+        },
+    )
 
 
 def _cluster_lines(shown: _Shown, *, colour: bool, full: bool, limit: int) -> Iterator[str]:
