@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fanwen.corpus.normalise import Placed, place
-from fanwen.corpus.passages import Block, Stretch, align
+from fanwen.corpus.passages import Block, Stretch, align, grams
 from fanwen.corpus.report import visible
 from fanwen.corpus.types import Difference
 
@@ -60,7 +60,7 @@ def _place(text: Placed, folded: int) -> int:
 
 
 def _walk(a: Placed, b: Placed, *, exact: bool) -> Iterator[_Step]:
-    stretches = align(a.codes, b.codes)
+    stretches = align(grams(a.codes), grams(b.codes))
     staying = _staying(stretches)
     moved = sorted(set(stretches) - set(staying), key=lambda stretch: stretch.a_begin)
     end = Stretch((Block(len(a), len(b), 0),), 0)

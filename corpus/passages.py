@@ -47,6 +47,18 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Grams:
+    """A folded text with its 8-grams in order: ``values[i]`` stands at the ``counts[i]`` places
+    ``places[begins[i]:]``. Takes 36 bytes for each code point."""
+
+    codes: Codes
+    values: Hashes
+    places: Numbers
+    begins: Numbers
+    counts: Numbers
+
+
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """Blocks that follow each other in both folded texts with small gaps: one passage."""
 
@@ -75,19 +87,29 @@ def passages(a: str, b: str) -> tuple[Passage, ...]:
     one, other = place(a), place(b)
     if np.array_equal(one.codes, other.codes):
         return (Passage(0, len(a), 0, len(b)),) if len(one) else ()
-    return tuple(_in_texts(stretch, one, other) for stretch in align(one.codes, other.codes))
+    stretches = align(grams(one.codes), grams(other.codes))
+    return tuple(_in_texts(stretch, one, other) for stretch in stretches)
 
 
-def align(a: Codes, b: Codes) -> tuple[Stretch, ...]:
+def grams(codes: Codes) -> Grams:
+    """What :func:`align` needs to know of one folded text, to be kept where it is aligned with many."""
+    hashes = gram_hashes(codes, GRAM)
+    places = np.argsort(hashes, kind="stable")
+    values, begins, counts = np.unique(hashes[places], return_index=True, return_counts=True)
+    return Grams(codes, values, places, begins, counts)
+
+
+def align(a: Grams, b: Grams) -> tuple[Stretch, ...]:
     """The shared passages of two folded texts, in folded code points, in the order of ``a``."""
-    if np.array_equal(a, b):
-        return (Stretch((Block(0, 0, len(a)),), len(a)),) if len(a) else ()
+    length_a, length_b = len(a.codes), len(b.codes)
+    if np.array_equal(a.codes, b.codes):
+        return (Stretch((Block(0, 0, length_a),), length_a),) if length_a else ()
     # one order for both ways round, or a choice among equals could differ
-    if (len(b), b.tobytes()) < (len(a), a.tobytes()):
+    if (length_b, b.codes.tobytes()) < (length_a, a.codes.tobytes()):
         turned = (_turned(stretch) for stretch in align(b, a))
         return tuple(sorted(turned, key=lambda stretch: stretch.a_begin))
     runs = _runs(a, b)
-    tiles = _tiles(runs, _scores(runs), len(a), len(b))
+    tiles = _tiles(runs, _scores(runs), length_a, length_b)
     return tuple(_joined([Stretch((tile,), tile.length) for tile in tiles]))
 
 
@@ -112,9 +134,9 @@ def _in_texts(stretch: Stretch, a: Placed, b: Placed) -> Passage:
 # -- maximal equal runs ---------------------------------------------------------------------------
 
 
-def _runs(a: Codes, b: Codes) -> list[Block]:
+def _runs(a: Grams, b: Grams) -> list[Block]:
     """Equal runs that cannot be lengthened, sorted."""
-    in_a, in_b = _seeds(gram_hashes(a, GRAM), gram_hashes(b, GRAM))
+    in_a, in_b = _seeds(a, b)
     diagonal = in_a - in_b
     order = np.lexsort((in_a, diagonal))
     in_a, diagonal = in_a[order], diagonal[order]
@@ -122,28 +144,20 @@ def _runs(a: Codes, b: Codes) -> list[Block]:
     fresh[1:] = (diagonal[1:] != diagonal[:-1]) | (in_a[1:] != in_a[:-1] + 1)
     begins = np.flatnonzero(fresh)
     ends = in_a[np.append(begins[1:], len(in_a))[: len(begins)] - 1] + GRAM
-    return sorted(_extended(a, b, diagonal[begins], in_a[begins], ends))
+    return sorted(_extended(a.codes, b.codes, diagonal[begins], in_a[begins], ends))
 
 
-def _seeds(a: Hashes, b: Hashes) -> tuple[Numbers, Numbers]:
+def _seeds(a: Grams, b: Grams) -> tuple[Numbers, Numbers]:
     """Places of equal grams; linearly many, as frequent grams are paired in order and not each with each."""
-    (values_a, order_a, begins_a, counts_a), (values_b, order_b, begins_b, counts_b) = _places(a), _places(b)
-    _, at_a, at_b = np.intersect1d(values_a, values_b, assume_unique=True, return_indices=True)
-    counts_a, counts_b = counts_a[at_a], counts_b[at_b]
+    _, at_a, at_b = np.intersect1d(a.values, b.values, assume_unique=True, return_indices=True)
+    counts_a, counts_b = a.counts[at_a], b.counts[at_b]
     all_pairs = counts_a * counts_b <= FREQUENT
     pairs = np.where(all_pairs, counts_a * counts_b, np.minimum(counts_a, counts_b))
     gram = np.repeat(np.arange(len(pairs)), pairs)
     number = np.arange(len(gram)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
     nth_a = np.where(all_pairs[gram], number // counts_b[gram], number)
     nth_b = np.where(all_pairs[gram], number % counts_b[gram], number)
-    return order_a[begins_a[at_a][gram] + nth_a], order_b[begins_b[at_b][gram] + nth_b]
-
-
-def _places(hashes: Hashes) -> tuple[Hashes, Numbers, Numbers, Numbers]:
-    """Distinct values; places by value; where those of each value begin, and how many they are."""
-    order = np.argsort(hashes, kind="stable")
-    values, begins, counts = np.unique(hashes[order], return_index=True, return_counts=True)
-    return values, order, begins, counts
+    return a.places[a.begins[at_a][gram] + nth_a], b.places[b.begins[at_b][gram] + nth_b]
 
 
 def _extended(a: Codes, b: Codes, diagonals: Numbers, begins: Numbers, ends: Numbers) -> Iterator[Block]:

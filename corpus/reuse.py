@@ -10,33 +10,37 @@ aligned pairs are grouped by the spans that they have in common, as passim does 
 Computational Methods for Uncovering Reprinted Texts, 2015).
 
 Memory does not grow with the corpus but for 8 bytes for each passage: 64 MiB for the temporary database and
-10 MiB for texts, as often used. On disk about 100 bytes for each passage.
+36 MB for the texts used last. On disk about 100 bytes for each passage.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import groupby
 from types import TracebackType
 
 from fanwen.corpus.dedup import Progress
 from fanwen.corpus.duplicates import text_of
-from fanwen.corpus.normalise import Codes, fold, place
-from fanwen.corpus.passages import MIN_PASSAGE, align
+from fanwen.corpus.normalise import fold, place
+from fanwen.corpus.passages import MIN_PASSAGE, Grams, align, grams
 from fanwen.corpus.sightings import sightings_of
 from fanwen.corpus.store import Store
 from fanwen.corpus.types import Holder, SharedBySites, SharedPassage
+from fanwen.errors import IncompleteError
 
 SAME = 0.8  # of both spans together lies in both: they are the same passage
-TEXTS = 2_000  # folded texts kept in memory, 5 KB each
+KEPT = 1_000_000  # folded code points of texts kept in memory, 36 bytes each
 CACHE = 64 * 1024  # KiB of the temporary database kept in memory
 
+_FULL = (
+    "The disk is full where temporary files are kept; make room there, or name another folder"
+    " in SQLITE_TMPDIR, and run the command again."
+)
 _TABLES = (
     "create table text (id integer primary key, key text not null unique, length integer not null)",
     "create table holder (text integer not null, piece text not null, site text not null)",
@@ -73,8 +77,11 @@ class Reuse:
         self._db = sqlite3.connect("", isolation_level=None)  # a file of its own that nobody else sees
         try:
             self._collect()
-        except BaseException:
+        except BaseException as error:
             self._db.close()
+            # the corpus is only read, so it is the other database that found no room
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                raise IncompleteError(_FULL) from error
             raise
 
     def __enter__(self) -> Reuse:
@@ -139,42 +146,53 @@ class Reuse:
 
     def _aligned(self) -> Iterator[tuple[tuple[int, int, int], ...]]:
         """Passages as spans (text, begin, end): texts that several pieces have, and what pairs share."""
-        crossing = "1" if self._wanted.within else "count(distinct h.site) > 1"
         yield from (
             ((text, 0, length),)
             for text, length in self._db.execute(
                 "select t.id, t.length from text t join holder h on h.text = t.id where t.length >= ?"
-                f" group by t.id having count(*) > 1 and {crossing} order by t.id",
+                " group by t.id having count(*) > 1 order by t.id",
                 (self._wanted.min_chars,),
             ).fetchall()
         )
-        codes = lru_cache(TEXTS)(self._codes)
+        texts = _Texts(self._store, self._db)
         for a, b in self._pairs():
-            for one in align(codes(a), codes(b)):
+            for one in align(texts[a], texts[b]):
                 if min(one.a_end - one.a_begin, one.b_end - one.b_begin) >= self._wanted.min_chars:
                     yield (a, one.a_begin, one.a_end), (b, one.b_begin, one.b_end)
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
-        """Related texts of the current pieces that can hold a passage that is wanted."""
+        """Related texts of the current pieces."""
         total = self._store.value("select count(*) from relation where removed_in is null")
         rows = self._store.rows("select a, b from relation where removed_in is null order by a, b")
         for done, (key_a, key_b) in enumerate(rows, start=1):
             self._progress("aligning", done, total)
             a, b = self._number(key_a), self._number(key_b)
-            if a is not None and b is not None and (self._wanted.within or self._crosses(a, b)):
+            if a is not None and b is not None:
                 yield a, b
 
     def _number(self, key: str) -> int | None:
         row = self._db.execute("select id from text where key = ?", (key,)).fetchone()
         return None if row is None else int(row[0])
 
-    def _crosses(self, a: int, b: int) -> bool:
-        rows = self._db.execute("select distinct site from holder where text in (?, ?) limit 2", (a, b))
-        return len(rows.fetchall()) == 2
 
-    def _codes(self, text: int) -> Codes:
-        piece = self._db.execute("select piece from holder where text = ?", (text,)).fetchone()[0]
-        return fold([text_of(self._store, piece)]).one(0)
+class _Texts:
+    """Folded texts with their grams, by number; those used last are kept, as many as fit."""
+
+    def __init__(self, store: Store, db: sqlite3.Connection) -> None:
+        self._store = store
+        self._db = db
+        self._kept: OrderedDict[int, Grams] = OrderedDict()
+        self._size = 0
+
+    def __getitem__(self, text: int) -> Grams:
+        if text not in self._kept:
+            piece = self._db.execute("select piece from holder where text = ?", (text,)).fetchone()[0]
+            self._kept[text] = grams(fold([text_of(self._store, piece)]).one(0))
+            self._size += len(self._kept[text].codes)
+        self._kept.move_to_end(text)
+        while self._size > KEPT and len(self._kept) > 1:
+            self._size -= len(self._kept.popitem(last=False)[1].codes)
+        return self._kept[text]
 
 
 def _write_texts(store: Store, db: sqlite3.Connection) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 import fanwen
-from fanwen.corpus import duplicates, release
+from fanwen.corpus import duplicates, release, reuse
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.reader import Corpus
 from fanwen.corpus.types import AlignedRelation
-from fanwen.errors import UsageError
+from fanwen.errors import IncompleteError, UsageError
 
 Write = Callable[..., str]
 
@@ -221,3 +221,45 @@ def test_ids_are_searched_for_from_narrow_to_wide(corpus: Path) -> None:
         assert opened.clusters("4") == opened.clusters("丙站:4")
         with pytest.raises(UsageError, match="no piece"):
             opened.passages("1", "丙站:4")  # three sources have a 1
+
+
+def test_a_full_disk_for_temporary_files_is_told_as_one(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reuse, "_TABLES", ("pragma max_page_count = 8", *reuse._TABLES))
+    with fanwen.open(corpus) as opened, pytest.raises(IncompleteError, match="SQLITE_TMPDIR"):
+        opened.reuse()
+
+
+def test_the_passages_do_not_depend_on_what_is_kept_in_memory(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fanwen.open(corpus) as opened:
+        with opened.reuse(within=True) as found:
+            before = list(found.passages())
+        monkeypatch.setattr(reuse, "KEPT", 100)
+        with opened.reuse(within=True) as found:
+            assert list(found.passages()) == before
+
+
+def test_within_adds_what_only_one_site_has_and_changes_nothing_else(tmp_path: Path, write: Write) -> None:
+    """Two pieces of one site that are related to each other, and only one of them to another site."""
+    shared = write(90, 12)
+    texts = {
+        "甲": [shared + write(91, 12), f"{shared[:200]}{write(92, 16)}"],
+        "乙": [write(93, 12) + shared[150:]],
+    }
+    for site, bodies in texts.items():
+        rows = [json.dumps({"id": n, "text": text}, ensure_ascii=False) for n, text in enumerate(bodies)]
+        (tmp_path / f"{site}.jsonl").write_text("\n".join(rows), encoding="utf-8")
+        ingest_pieces(tmp_path / "corpus.db", tmp_path / f"{site}.jsonl", site)
+    list(duplicates.pairs(tmp_path / "corpus.db"))
+    with fanwen.open(tmp_path / "corpus.db") as opened:
+        with opened.reuse() as found:
+            (across,) = found.passages()
+        with opened.reuse(within=True) as found:
+            both = list(found.passages())
+    assert across in both
+    assert [{one.sighting.piece_id for one in passage.holders} for passage in both] == [
+        {"甲:0", "乙:0"}, {"甲:0", "甲:1"},
+    ]  # fmt: skip
