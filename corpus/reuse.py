@@ -10,7 +10,7 @@ aligned pairs are grouped by the spans that they have in common, as passim does 
 Computational Methods for Uncovering Reprinted Texts, 2015).
 
 Memory does not grow with the corpus but for 8 bytes for each passage: 64 MiB for the temporary database and
-36 MB for the texts used last. On disk about 100 bytes for each passage.
+36 MB for the texts used last. On disk about 200 bytes for each passage.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _TABLES = (
     "create table grouped (passage integer primary key, root integer not null)",
 )
 _INDEXES = (
-    'create index span_text on span (text, begin, "end")',
+    'create index span_text on span (text, begin, "end", passage)',
     "create index span_passage on span (passage)",
 )
 
