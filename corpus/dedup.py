@@ -8,8 +8,9 @@ of these facts, of the current pieces and of the last release.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
@@ -30,6 +31,7 @@ SPEC = f"{FOLD_VERSION}.{SIGNATURE_VERSION}"
 BATCH = 1000
 COMPARED_AT_ONCE = 10_000
 LIVE = 0.8  # of the texts in the index; it is made anew when more were dropped since
+FOLDED_AT_ONCE = 32  # texts; the arrays of so many stay in a processor's cache
 OLD_AT_ONCE = 2_000  # texts whose shingles are in memory beside those of the newcomers, 20 KB each
 
 Progress = Callable[[str, int, int], None]
@@ -59,12 +61,7 @@ def update(store: Store, progress: Progress | None = None) -> DedupReport:
 
 
 def report(store: Store, compared: int = 0) -> DedupReport:
-    live = live_keys(store)
-    kinds = Counter(
-        kind
-        for a, b, kind in store.rows("select a, b, relation from relation where removed_in is null")
-        if a in live and b in live
-    )
+    kinds: Counter[str] = Counter(dict(store.rows(_KINDS).fetchall()))
     sizes = store.rows(
         "select count(*), coalesce(sum(n > 1), 0) from (select count(*) as n from piece_version"
         " where removed_in is null and cluster is not null group by cluster)"
@@ -76,12 +73,23 @@ def report(store: Store, compared: int = 0) -> DedupReport:
     return DedupReport(compared, kinds["near"], kinds["contains"], kinds["overlap"], exact, *sizes)
 
 
-def live_keys(store: Store) -> set[str]:
-    """Keys of the current pieces' texts."""
-    rows = store.rows(
-        "select f.key from piece_version v join fingerprint f on f.text = v.text where v.removed_in is null"
-    )
-    return {row[0] for row in rows}
+# few texts are in no current piece, so their pairs are taken off all pairs
+_KINDS = """
+with dead as (
+  select f.key from fingerprint f where not exists (
+    select 1 from fingerprint g join piece_version v on v.text = g.text
+    where g.key = f.key and v.removed_in is null)
+),
+gone as (
+  select r.id, r.relation from dead join relation r on r.a = dead.key where r.removed_in is null
+  union
+  select r.id, r.relation from dead join relation r on r.b = dead.key where r.removed_in is null
+)
+select relation, sum(n) from (
+  select relation, count(*) as n from relation where removed_in is null group by relation
+  union all select relation, -count(*) from gone group by relation
+) group by relation
+"""
 
 
 def add_fingerprints(store: Store, progress: Progress | None = None) -> None:
@@ -138,6 +146,12 @@ def compare_new(store: Store, progress: Progress | None = None) -> int:
     return len(todo)
 
 
+# of the texts that fold to one key any will do
+_BODIES = """
+select f.key, t.body from json_each(?) one join fingerprint f on f.key = one.value
+join text t on t.sha256 = f.text where t.body is not null
+"""
+
 RelationRow = tuple[str, str, str, float, float, float, int]
 
 
@@ -150,6 +164,7 @@ class _Compared:
         self._live = self._catch_up()
         self._known = len(self._index)
         self._texts = self._index.texts
+        self._near = self._linked()
         self._clusters: NDArray[np.int64] | None = None
         self._shingles: dict[int, Shingles] = {}
 
@@ -165,6 +180,7 @@ class _Compared:
         live = np.concatenate((self._live, np.ones(len(batch), dtype=bool)))
         pairs = pairs[live[pairs].all(axis=1)]
         done = 0
+        near: list[tuple[int, int]] = []
         for part in self._portions(pairs):
             self._load(part)
             for a, others in _grouped(part):
@@ -173,9 +189,12 @@ class _Compared:
                     kind = relation(measured, self._shingles[a].length, self._shingles[b].length)
                     if kind is not None:
                         yield _ordered(self._key(a), self._key(b), kind, measured)
+                    if kind == "near":
+                        near.append((a, b))
             done += len(part)
             if progress:
                 progress("comparing", done, len(pairs))
+        self._near = np.concatenate((self._near, np.array(near, dtype=np.int64).reshape(-1, 2)))
 
     def keep(self) -> None:
         """The batch is committed: it belongs to the index from now on."""
@@ -188,7 +207,7 @@ class _Compared:
         Gives which of its texts are still in the corpus.
         """
         rows = self._store.rows("select distinct key from fingerprint where compared = 1 order by key")
-        compared = np.array([bytes.fromhex(key) for (key,) in rows], dtype=KEY)
+        compared = _as_keys(key for (key,) in rows)
         live = np.isin(self._index.texts["key"], compared)
         if np.count_nonzero(live) < LIVE * len(live):
             self._index.clear()
@@ -216,16 +235,11 @@ class _Compared:
             if number >= self._known or number in needed
         }
         missing = [number for number in wanted if number not in self._shingles]
-        bodies = [
-            self._store.value(
-                "select t.body from fingerprint f join text t on t.sha256 = f.text"
-                " where f.key = ? and t.body is not null limit 1",
-                self._key(number),
-            )
-            for number in missing
-        ]
-        folded = fold([body or "" for body in bodies])
-        self._shingles.update(zip(missing, shingles_of(folded), strict=True))
+        for part in batched(missing, FOLDED_AT_ONCE):
+            keys = [self._key(number) for number in part]
+            bodies = dict(self._store.rows(_BODIES, json.dumps(keys)).fetchall())
+            folded = fold([bodies.get(key, "") for key in keys])
+            self._shingles.update(zip(part, shingles_of(folded), strict=True))
 
     def _key(self, number: int) -> str:
         return bytes(self._texts["key"][number]).hex()
@@ -233,18 +247,24 @@ class _Compared:
     def _clusters_of(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
         """What is near each other counts as one, directly or through others."""
         if self._clusters is None:
-            self._clusters = self._near()
+            self._clusters = _connected(len(self._texts), self._near)
         return self._clusters[numbers]
 
-    def _near(self) -> NDArray[np.int64]:
+    def _linked(self) -> NDArray[np.int64]:
+        """The near pairs among the texts of the index, (n, 2)."""
         rows = self._store.rows("select a, b from relation where relation = 'near' and removed_in is null")
-        order = np.argsort(self._texts["key"])
-        ordered = self._texts["key"][order]
-        ends = np.array([bytes.fromhex(key) for row in rows for key in row], dtype=KEY)
+        ends = _as_keys(key for row in rows for key in row)
+        order = np.argsort(self._index.texts["key"])
+        if not len(order):
+            return np.empty((0, 2), dtype=np.int64)
+        ordered = self._index.texts["key"][order]
         places = np.minimum(np.searchsorted(ordered, ends), len(ordered) - 1)
         there = (ordered[places] == ends).reshape(-1, 2).all(axis=1)
-        edges = order[places].reshape(-1, 2)[there]
-        return _connected(len(self._texts), edges)
+        return order[places].reshape(-1, 2)[there]
+
+
+def _as_keys(keys: Iterable[str]) -> NDArray[np.void]:
+    return np.frombuffer(bytes.fromhex("".join(keys)), dtype=KEY)
 
 
 @dataclass(frozen=True, slots=True)
