@@ -21,7 +21,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, product
 from types import TracebackType
 
 from fanwen.corpus.dedup import Progress
@@ -41,6 +41,8 @@ _FULL = (
     "The disk is full where temporary files are kept; make room there, or name another folder"
     " in SQLITE_TMPDIR, and run the command again."
 )
+_Span = tuple[int, int, int]  # text, begin, end
+
 _TABLES = (
     "create table text (id integer primary key, key text not null unique, length integer not null)",
     "create table holder (text integer not null, piece text not null, site text not null)",
@@ -144,10 +146,10 @@ class Reuse:
         _choose(db, self._wanted)
         db.execute("commit")
 
-    def _aligned(self) -> Iterator[tuple[tuple[int, int, int], ...]]:
-        """Passages as spans (text, begin, end): texts that several pieces have, and what pairs share."""
+    def _aligned(self) -> Iterator[tuple[_Span, _Span]]:
+        """Passages as two spans: what pairs share; a text that several pieces have shares all with itself."""
         yield from (
-            ((text, 0, length),)
+            ((text, 0, length), (text, 0, length))
             for text, length in self._db.execute(
                 "select t.id, t.length from text t join holder h on h.text = t.id where t.length >= ?"
                 " group by t.id having count(*) > 1 order by t.id",
@@ -208,7 +210,7 @@ def _write_texts(store: Store, db: sqlite3.Connection) -> None:
     db.execute("create index holder_text on holder (text, site)")
 
 
-def _write_spans(db: sqlite3.Connection, aligned: Iterable[Sequence[tuple[int, int, int]]]) -> None:
+def _write_spans(db: sqlite3.Connection, aligned: Iterable[tuple[_Span, _Span]]) -> None:
     for passage, spans in enumerate(aligned):
         db.executemany("insert into span values (?, ?, ?, ?)", [(passage, *span) for span in spans])
 
@@ -282,54 +284,46 @@ class _Cell:
 
 _Cells = defaultdict[tuple[str, str], _Cell]
 
-# spans of wanted passages with the texts they are shared with; one with itself where several pieces have it
+# spans of wanted passages and the texts at their other end; the joins go by passage, so what is read together
+# lies together
 _SHARED_WITH = """
-select x.text as text, x.begin as begin, x."end" as "end", y.text as other
-from shared join grouped g on g.root = shared.root join span x on x.passage = g.passage
-join span y on y.passage = x.passage
-where y.rowid <> x.rowid or (select count(*) from span z where z.passage = x.passage) = 1
+select x.text, y.text, x.begin, x."end"
+from grouped g cross join shared on shared.root = g.root
+cross join span x on x.passage = g.passage cross join span y on y.passage = g.passage
+where y.rowid <> x.rowid order by x.text
 """
 
 
 def _matrix(db: sqlite3.Connection, *, within: bool) -> list[SharedBySites]:
     cells: _Cells = defaultdict(_Cell)
-    _count_pieces(db, cells)
-    _count_pairs(db, cells)
+    for text, group in groupby(db.execute(_SHARED_WITH), key=lambda row: row[0]):
+        _count(db, text, [row[1:] for row in group], cells)
     return [
-        SharedBySites(site, other, cell.pieces, cell.chars, cell.pairs)
+        # within one site each pair was met from both sides
+        SharedBySites(site, other, cell.pieces, cell.chars, cell.pairs // (1 + (site == other)))
         for (site, other), cell in sorted(cells.items())
-        if cell.pairs and (within or site != other)
+        if cell.pieces and (within or site != other)
     ]
 
 
-def _count_pieces(db: sqlite3.Connection, cells: _Cells) -> None:
-    rows = db.execute(
-        f'select w.text, h.site, w.begin, w."end", w.other from ({_SHARED_WITH}) w'
-        " join (select distinct text, site from holder) h on h.text = w.other"
-        ' order by w.text, h.site, w.begin, w."end"'
-    )
-    for (text, other), group in groupby(rows, key=lambda row: row[:2]):
-        spans = list(group)
-        for site, pieces in _sites(db, text).items():
-            # what only this very text shares with itself is shared within a site by several pieces only
-            counted = [span[2:4] for span in spans if span[4] != text or site != other or pieces > 1]
-            if counted:
-                cells[site, other].pieces += pieces
-                cells[site, other].chars += pieces * _covered(counted)
-
-
-def _count_pairs(db: sqlite3.Connection, cells: _Cells) -> None:
-    pairs = db.execute(f"select distinct w.text, w.other from ({_SHARED_WITH}) w")
-    for a, b in pairs:
-        sites_a, sites_b = _sites(db, a), _sites(db, b)
-        for site, in_a in sites_a.items():
-            for other, in_b in sites_b.items():
-                if site != other:
-                    cells[site, other].pairs += in_a * in_b
-                elif a == b:
-                    cells[site, site].pairs += in_a * (in_a - 1) // 2
-                elif a < b:
-                    cells[site, site].pairs += in_a * in_b
+def _count(db: sqlite3.Connection, text: int, shared: Sequence[_Span], cells: _Cells) -> None:
+    """Add what one text shares: ``shared`` has the other text, and the span in this one."""
+    mine = _sites(db, text)
+    spans: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    pairs: dict[tuple[str, str], int] = defaultdict(int)
+    for other, group in groupby(sorted(shared), key=lambda span: span[0]):
+        here = [(begin, end) for _, begin, end in group]
+        for (site, pieces), (site_other, others) in product(mine.items(), _sites(db, other).items()):
+            # a piece shares nothing with itself
+            others -= other == text and site == site_other
+            if others:
+                spans[site, site_other] += here
+                pairs[site, site_other] += pieces * others
+    for (site, site_other), found in spans.items():
+        cell = cells[site, site_other]
+        cell.pieces += mine[site]
+        cell.chars += mine[site] * _covered(sorted(found))
+        cell.pairs += pairs[site, site_other]
 
 
 def _sites(db: sqlite3.Connection, text: int) -> dict[str, int]:
