@@ -220,9 +220,7 @@ def finish(state: PieceState, url: str, flags: Sequence[str], canonical: str | N
     )
 
 
-def in_cluster(
-    state: PieceState, url: str, flags: Sequence[str], cluster: str, canonical: str
-) -> PieceState:
+def in_cluster(state: PieceState, url: str, flags: Sequence[str], cluster: str, canonical: str) -> PieceState:
     """The state as a member of ``cluster``, with what follows; the very same where it is that already."""
     stands = state.piece == canonical
     why = excluded_why(flags, stands, canonical)
@@ -242,9 +240,7 @@ def leaf_of(state: PieceState, url: str, flags: Sequence[str]) -> str:
     return _leaf(state, url, flags, state.cluster, bool(state.is_canonical))
 
 
-def _leaf(
-    state: PieceState, url: str, flags: Sequence[str], cluster: str | None, is_canonical: bool
-) -> str:
+def _leaf(state: PieceState, url: str, flags: Sequence[str], cluster: str | None, is_canonical: bool) -> str:
     masked = state.published is not None
     return leaf(
         state.piece,
@@ -322,9 +318,7 @@ def _write(
 ) -> int:
     if pending is not None:
         new = {
-            name: value
-            for name, value, old in zip(columns, values, pending[1:], strict=True)
-            if value != old
+            name: value for name, value, old in zip(columns, values, pending[1:], strict=True) if value != old
         }
         if new:
             assignments = ", ".join(f"{name} = ?" for name in new)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fanwen.corpus import dedup, exports, settle
+from fanwen.corpus import dedup, exports, pairs, settle
 from fanwen.corpus.fingerprint import Hashes
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.segments import TEXT, Segments, Texts, segment_of
@@ -209,3 +209,19 @@ def test_texts_that_left_the_corpus_are_compared_with_nothing(
     held = len(Segments(left / "index", dedup.SPEC))
     with open_store(left / "corpus.db") as store:
         assert (held == store.value("select count(distinct key) from fingerprint")) == made_anew
+
+
+def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "OLD_AT_ONCE", 20)
+    rows = list(enumerate(_essays(150, 3)))
+    found = []
+    for name, in_process, processes in (("one", 10**9, 2), ("several", 0, 2), ("one core", 0, 1)):
+        monkeypatch.setattr(pairs, "IN_PROCESS", in_process)
+        monkeypatch.setattr(pairs, "cores", lambda processes=processes: processes)
+        home = tmp_path / name
+        home.mkdir()
+        _ingest(home, rows, "all")
+        _update(home)
+        found.append(_state(home))
+    assert found[0][1]
+    assert found[1] == found[0] == found[2]
