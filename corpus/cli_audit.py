@@ -11,12 +11,12 @@ import click
 
 from fanwen.cleaners.learn import MIN_PAGES, propose, to_toml
 from fanwen.cleaners.pipeline import Traced, trace_document
-from fanwen.corpus.explain import as_text, visible
+from fanwen.corpus.explain import as_text
 from fanwen.corpus.explain import explain as explain_document
 from fanwen.corpus.explain_html import as_html
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
-from fanwen.corpus.report import Progress, print_json, table
+from fanwen.corpus.report import Progress, print_json, table, visible
 from fanwen.corpus.rule_stats import rule_stats
 from fanwen.corpus.site_pages import pages_of
 from fanwen.errors import UsageError

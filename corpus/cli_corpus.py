@@ -1,4 +1,4 @@
-"""The commands that read and write the corpus: build, release, duplicates, search, stats, verify.
+"""The commands that read and write the corpus: build, release, search, stats, verify.
 
 Each imports what it needs itself: a search should not wait for what only a build needs.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from fanwen.corpus.home import Home
-from fanwen.corpus.options import home_option, json_option
-from fanwen.corpus.report import Progress, print_json, print_json_line, table
+from fanwen.corpus.options import corpus_file, home_option, json_option
+from fanwen.corpus.report import Progress, print_json, table
 from fanwen.errors import DamagedError, UsageError
 
 
@@ -49,7 +49,7 @@ def release_create(home: Home, as_json: bool, date: str | None) -> None:
 
     with home.locked("release create"):
         made = release_module.create(
-            _corpus(home),
+            corpus_file(home),
             home.releases,
             date=date,
             mask=home.config().mask,
@@ -120,7 +120,7 @@ def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
     """Pieces that were added, modified or removed between two releases, and why."""
     from fanwen.corpus import release as release_module
 
-    changes = release_module.diff(_corpus(home), old, new)
+    changes = release_module.diff(corpus_file(home), old, new)
     if as_json:
         print_json(changes)
     elif changes:
@@ -146,30 +146,6 @@ def release_verify(home: Home, as_json: bool, which: str | None) -> None:
         print("\n".join(f"{folder}: every file and the root hash are right." for folder in folders))
 
 
-@click.group(invoke_without_command=True)
-@home_option
-@json_option
-def duplicates(home: Home, as_json: bool) -> None:
-    """Every verified pair of pieces that share text, not only those with the canonical.
-
-    With --json one pair a line: a, b, relation (exact, near, contains, overlap), jaccard,
-    containment_a, containment_b, shared. Pairs not yet known are computed first.
-    """
-    from fanwen.corpus import duplicates as duplicates_module
-
-    progress = Progress()
-    with home.locked("duplicates"):
-        pairs = duplicates_module.pairs(_corpus(home), progress=progress)
-        progress.close()
-        if as_json:
-            for pair in pairs:
-                print_json_line(pair)
-            return
-        head = ("a", "b", "relation", "jaccard", "in b", "in a", "shared")
-        rows = [(p.a, p.b, p.relation, p.jaccard, p.containment_a, p.containment_b, p.shared) for p in pairs]
-    print(table([head, *rows]) if rows else "No two pieces share text.")
-
-
 @click.command()
 @home_option
 @json_option
@@ -184,7 +160,7 @@ def search(home: Home, as_json: bool, query: str, limit: int) -> None:
     """
     from fanwen.corpus import search as search_module
 
-    found = search_module.search(_corpus(home), query, limit=limit)
+    found = search_module.search(corpus_file(home), query, limit=limit)
     if as_json:
         print_json(found)
         return
@@ -201,7 +177,7 @@ def stats(home: Home, as_json: bool) -> None:
     """What the corpus holds: by site, genre, script; rejects by reason; duplicates; releases."""
     from fanwen.corpus import stats as stats_module
 
-    report = stats_module.stats(_corpus(home))
+    report = stats_module.stats(corpus_file(home))
     print_json(report) if as_json else print(report.summary())
 
 
@@ -229,14 +205,6 @@ def verify(home: Home, as_json: bool) -> None:
         print(f"{home.path}: archive, corpus and releases are right.")
 
 
-def _corpus(home: Home) -> Path:
-    if not home.corpus.is_file():
-        raise UsageError(
-            f"There is no corpus in {home.path}; 'fanwen ingest' or 'fanwen crawl', then 'fanwen build'."
-        )
-    return home.corpus
-
-
 def _release_folders(home: Home, which: str | None) -> list[Path]:
     from fanwen.corpus import release as release_module
 
@@ -251,4 +219,4 @@ def _release_folders(home: Home, which: str | None) -> list[Path]:
     return found
 
 
-COMMANDS = (build, release, duplicates, search, stats, verify)
+COMMANDS = (build, release, search, stats, verify)

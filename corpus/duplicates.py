@@ -1,4 +1,4 @@
-"""Every verified pair of current pieces, and the cluster of one piece.
+"""Every verified pair of current pieces, if wanted with the passages that the two share.
 
 Goes over corpus.db, computing what is missing first. Pairs come in the order of piece ids.
 """
@@ -9,25 +9,48 @@ import heapq
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterator
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
 from fanwen.corpus.compare import Measure, measure, relation, shingles
 from fanwen.corpus.dedup import Progress, update
 from fanwen.corpus.normalise import fold
+from fanwen.corpus.passages import passages
 from fanwen.corpus.store import Store, open_store
-from fanwen.corpus.types import Relation
+from fanwen.corpus.types import AlignedRelation, Relation
 
 
-def pairs(corpus_path: Path, *, progress: Progress | None = None) -> Iterator[Relation]:
+def pairs(
+    corpus_path: Path, *, aligned: bool = False, progress: Progress | None = None
+) -> Iterator[Relation]:
     """All verified pairs, every copy with every copy: exact, near, contains and overlap."""
     with open_store(corpus_path) as store:
         update(store, progress)
-        yield from relations(store)
+        yield from relations(store, aligned=aligned)
 
 
-def relations(store: Store, only: str | None = None) -> Iterator[Relation]:
-    """Pairs of current pieces; ``only``: the pairs of this piece."""
+def relations(store: Store, only: str | None = None, *, aligned: bool = False) -> Iterator[Relation]:
+    """Pairs of current pieces; ``only``: the pairs of this piece; ``aligned``: with their passages."""
+    for pair, a, b in _relations(store, only):
+        if aligned:
+            yield AlignedRelation(**asdict(pair), passages=passages(text_of(store, a), text_of(store, b)))
+        else:
+            yield pair
+
+
+def text_of(store: Store, piece: str) -> str:
+    """The text of a current piece; "" where it was taken down."""
+    found = store.value(
+        "select t.body from piece_version v join text t on t.sha256 = v.text"
+        " where v.piece = ? and v.removed_in is null",
+        piece,
+    )
+    return str(found or "")
+
+
+def _relations(store: Store, only: str | None) -> Iterator[tuple[Relation, str, str]]:
+    """Pairs, and the ids of their pieces, which a pair of ready-made pieces does not say."""
     pieces_of, given, key_of = _pieces(store)
     wanted = None if only is None else key_of.get(only)
     if only is not None and wanted is None:
@@ -45,11 +68,14 @@ def relations(store: Store, only: str | None = None) -> Iterator[Relation]:
                     yield _relation(a, b, kind, found, given)
 
 
-def _relation(a: str, b: str, kind: str, found: Measure, given: dict[str, str | int]) -> Relation:
+def _relation(
+    a: str, b: str, kind: str, found: Measure, given: dict[str, str | int]
+) -> tuple[Relation, str, str]:
     first, second = found.containment_a, found.containment_b
     if b < a:
         a, b, first, second = b, a, second, first
-    return Relation(given.get(a, a), given.get(b, b), kind, found.jaccard, first, second, found.shared)
+    pair = Relation(given.get(a, a), given.get(b, b), kind, found.jaccard, first, second, found.shared)
+    return pair, a, b
 
 
 def _pieces(store: Store) -> tuple[dict[str, list[str]], dict[str, str | int], dict[str, str]]:

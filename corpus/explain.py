@@ -8,7 +8,6 @@ as a page. The document is cleaned anew from its archived bytes; nothing is stor
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from fanwen.corpus import masking
 from fanwen.corpus.home import Home
 from fanwen.corpus.identity import text_hash
 from fanwen.corpus.masking import Stored
-from fanwen.corpus.report import table
+from fanwen.corpus.report import table, visible
 from fanwen.corpus.site_pages import pages_of
 from fanwen.corpus.store import open_store
 from fanwen.corpus.versions import PieceState, excluded_why, open_pieces
@@ -349,9 +348,6 @@ _COLOURS = {
     "boilerplate": "31",
     "split": "35",
 }
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff\ud800-\udfff]"
-)
 
 
 def as_text(explained: Explained, *, colour: bool = False) -> str:
@@ -535,9 +531,3 @@ def _lines(found: Sequence[Segment]) -> Iterator[tuple[int | None, list[Segment]
         yield current, line
     if current is not None:
         yield current, "end"
-
-
-def visible(text: str, newline: str = "\n") -> str:
-    """Text that is safe to print: what cannot be seen, or would steer a terminal, is named."""
-    named = _CONTROL.sub(lambda m: "" if m[0] == "\r" else f"‹U+{ord(m[0]):04X}›", text)
-    return named.replace("\n", newline)

@@ -14,7 +14,8 @@ from itertools import groupby
 
 from fanwen.cleaners import layout
 from fanwen.cleaners.audit import FAMILIES, Segment
-from fanwen.corpus.explain import QUIET, Explained, PieceFacts, facts, piece_facts, rule_rows, visible
+from fanwen.corpus.explain import QUIET, Explained, PieceFacts, facts, piece_facts, rule_rows
+from fanwen.corpus.report import visible
 
 # one hue per family of rules, far enough apart to be told from each other
 _HUES = {

@@ -3,8 +3,9 @@
 In comes a batch of texts, out comes :class:`Folded`: their folded code points in one
 array. The table ``data/fold-1.txt`` folds width, case, traditional and variant Han
 characters, drops punctuation and space, and turns every run of digits, x, ×, * and _
-into one 0. Stored texts are never folded; the table of a version never changes, because
-persisted fingerprints depend on it.
+into one 0. :func:`place` folds one text and keeps where each folded code point stood.
+Stored texts are never folded; the table of a version never changes, because persisted
+fingerprints depend on it.
 """
 
 from __future__ import annotations
@@ -45,11 +46,26 @@ class Folded:
         return sha256(self.one(i).astype("<u4").tobytes()).hexdigest()[:32]
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A folded text that knows where it comes from: ``codes[i]`` is ``text[begins[i]:ends[i]]``.
+
+    A run of digits is one folded code point and several of the text; what was dropped belongs to none.
+    """
+
+    text: str
+    codes: Codes
+    begins: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
 def fold(texts: Sequence[str]) -> Folded:
     """Fold a batch of texts."""
     lengths = np.fromiter((len(text) for text in texts), dtype=np.int64, count=len(texts))
-    raw = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), dtype="<u4")
-    codes = _table()[raw]
+    codes = _table()[_raw("".join(texts))]
     owner = np.repeat(np.arange(len(texts), dtype=np.int64), lengths)
     kept = codes != _DROP
     codes, owner = codes[kept], owner[kept]
@@ -61,6 +77,20 @@ def fold(texts: Sequence[str]) -> Folded:
     bounds = np.zeros(len(texts) + 1, dtype=np.int64)
     np.cumsum(np.bincount(owner, minlength=len(texts)), out=bounds[1:])
     return Folded(codes, bounds)
+
+
+def place(text: str) -> Placed:
+    """Fold one text and keep the places; its codes are those of :func:`fold`."""
+    codes = _table()[_raw(text)]
+    places = np.flatnonzero(codes != _DROP)
+    codes = codes[places]
+    first = np.ones(len(codes) + 1, dtype=bool)  # of a run, with an end behind the last
+    first[1:-1] = (codes[1:] != _ZERO) | (codes[:-1] != _ZERO)
+    return Placed(text, codes[first[:-1]], places[first[:-1]], places[first[1:]] + 1)
+
+
+def _raw(text: str) -> Codes:
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 @cache

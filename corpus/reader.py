@@ -1,4 +1,4 @@
-"""Reads a corpus or a release from Python: pieces, search, relations, differences. Read-only.
+"""Reads a corpus or a release from Python: pieces, search, changes, what pieces share. Read-only.
 
 ``fanwen.open(path)`` gives a :class:`Corpus` for a corpus.db, a home folder that holds one, or a
 release folder (its database is unpacked to a temporary file that lives as long as the object).
@@ -14,8 +14,21 @@ from pathlib import Path
 from types import TracebackType
 
 from fanwen.corpus import duplicates, exports, release, search
+from fanwen.corpus.differences import differences
+from fanwen.corpus.passages import MIN_PASSAGE, passages
+from fanwen.corpus.reuse import Reuse, Wanted
+from fanwen.corpus.sightings import clusters, find_pieces
 from fanwen.corpus.store import Store, open_store
-from fanwen.corpus.types import Change, CorpusPiece, Relation, Release, SearchResult
+from fanwen.corpus.types import (
+    Change,
+    Cluster,
+    CorpusPiece,
+    Difference,
+    Passage,
+    Relation,
+    Release,
+    SearchResult,
+)
 from fanwen.errors import UsageError
 
 _COLUMNS = (
@@ -97,6 +110,33 @@ class Corpus:
         """Verified pairs of one piece with others."""
         return list(duplicates.relations(self._store, only=piece))
 
+    def passages(self, a: str, b: str) -> tuple[Passage, ...]:
+        """The passages that two pieces share, in code points of their ``text``; nothing says who copied."""
+        return passages(self._text(a), self._text(b))
+
+    def differences(self, a: str, b: str, *, exact: bool = False) -> tuple[Difference, ...]:
+        """The way through the texts of two pieces; ``exact`` counts punctuation, spaces and script too."""
+        return differences(self._text(a), self._text(b), exact=exact)
+
+    def clusters(self, name: str) -> tuple[Cluster, ...]:
+        """The cluster of a piece id, cluster id or former cluster id, with every sighting; of a URL all.
+
+        Raises :class:`UsageError` where nothing is called so now.
+        """
+        return clusters(self._store, name)
+
+    def reuse(
+        self,
+        site: str | None = None,
+        *,
+        min_chars: int = MIN_PASSAGE,
+        max_pieces: int | None = None,
+        within: bool = False,
+    ) -> Reuse:
+        """What pieces of several sites share, to be closed or used in a ``with`` block: ``passages()`` and
+        ``matrix()``. ``within``: also what only pieces of one site share."""
+        return Reuse(self._store, Wanted(site, min_chars, max_pieces, within))
+
     def diff(self, other: Corpus | str) -> list[Change]:
         """How the pieces changed from this state to ``other``: a corpus, or a version this one knows."""
         if isinstance(other, str):
@@ -105,6 +145,12 @@ class Corpus:
         mine, theirs = self._last(), other._last()
         knows = self._store if mine >= theirs else other._store
         return release.changes(knows, mine, theirs)
+
+    def _text(self, name: str) -> str:
+        found = find_pieces(self._store, name)
+        if len(found) != 1:
+            raise UsageError(f"{name} is no piece of this corpus now; pieces() gives the ids.")
+        return duplicates.text_of(self._store, found[0])
 
     def _last(self) -> int:
         """The seq of the state that is open here: pending where there is unreleased work."""

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 import time
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
+
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff\ud800-\udfff]"
+)
 
 
 def as_json(value: object, *, indent: int | None = None) -> str:
@@ -37,6 +42,12 @@ def table(rows: Iterable[Sequence[object]], *, indent: str = "  ") -> str:
         padded = [_pad(cell, width) for cell, width in zip(row, widths, strict=True)]
         lines.append((indent + "  ".join(padded)).rstrip())
     return "\n".join(lines)
+
+
+def visible(text: str, newline: str = "\n") -> str:
+    """Text that is safe to print: what cannot be seen, or would steer a terminal, is named."""
+    named = _CONTROL.sub(lambda m: "" if m[0] == "\r" else f"‹U+{ord(m[0]):04X}›", text)
+    return named.replace("\n", newline)
 
 
 class Progress:

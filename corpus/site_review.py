@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from fanwen.cleaners.decode import decode
 from fanwen.cleaners.pipeline import kind_of, trace_document
 from fanwen.cleaners.types import Page, Piece
-from fanwen.corpus.explain import Explained, explain_pages, visible
-from fanwen.corpus.report import table
+from fanwen.corpus.explain import Explained, explain_pages
+from fanwen.corpus.report import table, visible
 from fanwen.corpus.site_pages import page_of
 from fanwen.errors import UsageError
 from fanwen.spiders.sample import Sample

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from fanwen.corpus.explain import visible
 from fanwen.corpus.explain_html import beside, families_of, legend, marked_text, page_head
+from fanwen.corpus.report import visible
 from fanwen.corpus.site_review import Reviewed, facts, kinds_of
 from fanwen.spiders.scaffold_links import Proposal
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 RELATIONS = ("exact", "near", "contains", "overlap")
 
@@ -23,6 +24,143 @@ class Relation:
     containment_a: float
     containment_b: float
     shared: int
+
+
+class Passage(NamedTuple):
+    """A stretch that two texts share, in code points of each: ``a[a_begin:a_end]``, ``b[b_begin:b_end]``.
+
+    Nothing is said about which of them had it first.
+    """
+
+    a_begin: int
+    a_end: int
+    b_begin: int
+    b_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedRelation(Relation):
+    """A pair with the passages that its two texts share, in the order of ``a``."""
+
+    passages: tuple[Passage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One step through two texts, with its places in code points and what stands there.
+
+    ``equal`` stands in both; ``changed`` is ``a`` in one and ``b`` in the other, and either may be empty;
+    ``moved_from`` (in a) and ``moved_to`` (in b) are the two places of what stands at another place.
+    """
+
+    kind: str
+    a_begin: int
+    a_end: int
+    b_begin: int
+    b_end: int
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One piece at the place where it was seen: the ``place``-th of ``places`` pieces of its document.
+
+    ``first_seen`` and ``fetched_at`` are those of its page, ``published`` is what the page claims.
+    """
+
+    piece_id: str
+    given_id: str | int | None
+    url: str
+    site: str
+    title: str | None
+    first_seen: str
+    fetched_at: str
+    published: str | None
+    place: int
+    places: int
+    n_chars: int
+    flags: tuple[str, ...]
+    excluded_why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One sighting in a cluster, and how its text relates to that of the canonical.
+
+    ``relation`` is canonical, exact, near, contains, contained_in, overlap, or none where it belongs to the
+    cluster through others; ``containment`` is the share of its shingles that the canonical has,
+    ``containment_canonical`` the other way round.
+    """
+
+    sighting: Sighting
+    relation: str
+    jaccard: float
+    containment: float
+    containment_canonical: float
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A member and a piece outside of its cluster: contains, contained_in, overlap or near.
+
+    ``containment`` is the share of the member's shingles that the other has, ``containment_other`` the
+    other way round.
+    """
+
+    piece_id: str
+    relation: str
+    containment: float
+    containment_other: float
+    other: Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Pieces of one text; the canonical is the first member. ``aliases`` are former names that lead here."""
+
+    cluster: str
+    aliases: tuple[str, ...]
+    members: tuple[Member, ...]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A piece that holds a shared passage, and where in its text, in code points."""
+
+    sighting: Sighting
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPassage:
+    """A stretch that several pieces share. ``text`` is the longest of its forms, as the first holder has it.
+
+    ``chars`` counts what is left of that form without punctuation and spaces, a number as one.
+    """
+
+    chars: int
+    sites: int
+    pieces: int
+    text: str
+    holders: tuple[Holder, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedBySites:
+    """One cell of the matrix: what ``site`` shares with ``other``; nothing says who had it first.
+
+    ``pieces`` of ``site`` share a passage with some piece of ``other``, over ``chars`` characters of theirs
+    (without punctuation and spaces). ``pairs`` counts pairs of pieces, and is the same the other way round.
+    """
+
+    site: str
+    other: str
+    pieces: int
+    chars: int
+    pairs: int
 
 
 @dataclass(frozen=True, slots=True)
