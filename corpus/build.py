@@ -21,7 +21,7 @@ from fanwen.corpus import dedup, masking, search, takedowns
 from fanwen.corpus.identity import digest, match, piece_id, text_hash
 from fanwen.corpus.masking import Published, Stored
 from fanwen.corpus.site_pages import pages_of, rules_of
-from fanwen.corpus.store import Store, open_store, to_json
+from fanwen.corpus.store import Store, must_go_on, open_store, to_json
 from fanwen.corpus.types import BuildReport
 from fanwen.corpus.versions import (
     DocumentState,
@@ -105,6 +105,7 @@ def build(
     ``progress(step, done, total)`` is called after every commit; total is 0 where it is not known.
     Raises the errors of :func:`fanwen.corpus.store.open_store` and of the archive.
     """
+    must_go_on(corpus_path)
     facts = SiteFacts(sites or {}, site_status, site_decision or {}, mask, takedown)
     counts: Counter[str] = Counter()
     rejects: defaultdict[str, Counter[str]] = defaultdict(Counter)

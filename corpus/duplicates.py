@@ -15,14 +15,16 @@ from pathlib import Path
 from fanwen.corpus.compare import Measure, measure, relation, shingles
 from fanwen.corpus.dedup import Progress, update
 from fanwen.corpus.normalise import fold
-from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.store import Store, fixed_as, open_store, reading
 from fanwen.corpus.types import Relation
 
 
 def pairs(corpus_path: Path, *, progress: Progress | None = None) -> Iterator[Relation]:
     """All verified pairs, every copy with every copy: exact, near, contains and overlap."""
-    with open_store(corpus_path) as store:
-        update(store, progress)
+    if fixed_as(corpus_path) is None:
+        with open_store(corpus_path) as store:
+            update(store, progress)
+    with reading(corpus_path) as store:
         yield from relations(store)
 
 

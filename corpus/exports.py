@@ -20,7 +20,7 @@ import zstandard
 
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
-from fanwen.corpus.store import Store, to_json
+from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
 from fanwen.corpus.types import ReleaseFile
 from fanwen.errors import DamagedError
 
@@ -67,11 +67,33 @@ def write(store: Store, seq: int, folder: Path) -> None:
     plain.unlink()
     lines = [f"{one.sha256}  {one.path}\n" for one in files_in(folder) if one.path != SUMS]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
-    _sync(folder)
+    sync_tree(folder)
 
 
 def copy_as_of(store: Store, seq: int, target: Path) -> None:
     """A database of its own with everything up to release ``seq`` and nothing later, masked; no caches."""
+    with _trimmed_copy(store, seq, target) as db:
+        mask_database(db, seq)
+        drop_orphans(db)
+        version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
+        db.execute("insert into setting (name, value) values (?, ?)", (RELEASE, version))
+        # when a migration ran on this machine is nobody's business, and would differ every time
+        db.execute("update _sqlite_migrations set applied_at = ?", (date,))
+
+
+def plain_as_of(store: Store, seq: int, target: Path) -> None:
+    """The same with every text as ``store`` has it, and a mark that says for which release it stands."""
+    kept = dict(store.rows("select name, value from setting").fetchall())
+    kept[RELEASE if RELEASE in kept else CHECKOUT] = store.value(
+        "select version from release where seq = ?", seq
+    )
+    with _trimmed_copy(store, seq, target) as db:
+        db.executemany("insert into setting (name, value) values (?, ?)", kept.items())
+
+
+@contextmanager
+def _trimmed_copy(store: Store, seq: int, target: Path) -> Iterator[sqlite3.Connection]:
+    """A copy without settings, caches and what came after release ``seq``; committed when the block ends."""
     store.rows("vacuum into ?", str(target))
     with _opened(target, write=True) as db:
         db.execute("pragma foreign_keys = off")
@@ -89,17 +111,12 @@ def copy_as_of(store: Store, seq: int, target: Path) -> None:
         for table in ("rule_hit", "reject"):
             db.execute(f"delete from {table} where document_version not in (select id from document_version)")
         drop_orphans(db)
-        mask_database(db, seq)
-        drop_orphans(db)
         db.execute("insert into search_grams (search_grams) values ('delete-all')")
         db.execute("delete from search_text")
         db.execute("delete from setting")
         db.execute("delete from unsettled")
-        version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
-        db.execute("insert into setting (name, value) values ('release', ?)", (version,))
         db.execute("update release set state = 'published'")
-        # when a migration ran on this machine is nobody's business, and would differ every time
-        db.execute("update _sqlite_migrations set applied_at = ?", (date,))
+        yield db
         db.execute("commit")
         db.execute("vacuum")
 
@@ -229,7 +246,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _sync(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Have everything below ``folder`` on the disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as stream:

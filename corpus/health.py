@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.store import Store, reading
 from fanwen.spiders.site import Site
 
 # a site that loses more than this share of its pieces at once has more likely broken than shrunk
@@ -50,7 +50,7 @@ class Gate:
 
 def gates(corpus: Path, sites: Mapping[str, Site]) -> tuple[Gate, ...]:
     """Every gate of every site, sorted by site."""
-    with open_store(corpus, readonly=True) as store:
+    with reading(corpus) as store:
         now = {row[0]: row[1:] for row in store.rows(_OPEN)}
         before = _released(store)
         taken = {row[0]: row[1:] for row in store.rows(_TAKEN)}

@@ -15,7 +15,7 @@ from fanwen.corpus.home import Home
 from fanwen.corpus.live import CrawlProgress
 from fanwen.corpus.report import Progress
 from fanwen.corpus.runs import RunReport, kept_run
-from fanwen.corpus.store import open_store
+from fanwen.corpus.store import reading
 from fanwen.corpus.versions import text_digests
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
@@ -136,7 +136,7 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
         workers=workers,
         progress=progress,
     )
-    with Archive(home.archive) as archive, open_store(home.corpus, readonly=True) as store:
+    with Archive(home.archive) as archive, reading(home.corpus) as store:
         archive.note_texts(text_digests(store, archive.texts_wanted()))
     return report
 

@@ -27,7 +27,7 @@ from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.identity import root
 from fanwen.corpus.schema import SCHEMA_VERSION
 from fanwen.corpus.settle import settle
-from fanwen.corpus.store import Store, open_store, to_json
+from fanwen.corpus.store import Store, open_store, reading, to_json
 from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import DamagedError, UsageError
@@ -141,7 +141,7 @@ def diff(corpus_path: Path, a: str, b: str) -> list[Change]:
     Ordered by URL and number. MOD names what differs: text, title, flags, genre, script, cluster, canonical,
     or masking where only that differs.
     """
-    with open_store(corpus_path, readonly=True) as store:
+    with reading(corpus_path) as store:
         return changes(store, seq_of(store, a), seq_of(store, b))
 
 

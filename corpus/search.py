@@ -12,7 +12,7 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.store import Store, reading
 from fanwen.corpus.types import Found, SearchResult
 from fanwen.errors import UsageError
 
@@ -37,7 +37,7 @@ def search(
     ``as_of`` is the seq of a release; ``limit`` 0 gives all. Raises :class:`UsageError` for an
     empty query.
     """
-    with open_store(corpus_path, readonly=True) as store:
+    with reading(corpus_path) as store:
         return find(store, query, titles=titles, default_only=default_only, as_of=as_of, limit=limit)
 
 

@@ -12,7 +12,7 @@ from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.release import listing
 from fanwen.corpus.release import verify as verify_release
-from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.store import RELEASE, Store, reading
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import DamagedError, UsageError
 from fanwen.spiders.archive import Archive
@@ -37,7 +37,7 @@ _INVARIANTS = {
 def verify(corpus_path: Path) -> list[str]:
     """Every trouble of corpus.db, one sentence each; an empty list means that the corpus is whole."""
     try:
-        with open_store(corpus_path, readonly=True) as store:
+        with reading(corpus_path) as store:
             return list(_troubles(store))
     except DamagedError as error:
         return [str(error)]
@@ -93,9 +93,14 @@ def _troubles(store: Store) -> Iterator[str]:
             yield f"{name}: {what} ({row[0]})."
     yield from _texts(store)
     yield from _masks(store)
+    yield from published_states(store)
+    yield from _search_index(store)
+
+
+def published_states(store: Store) -> Iterator[str]:
+    """What is not as it was published: a state and its leaf, or the state as of a release and its root."""
     yield from _leaves(store)
     yield from _roots(store)
-    yield from _search_index(store)
 
 
 def _texts(store: Store) -> Iterator[str]:
@@ -122,7 +127,7 @@ def _texts(store: Store) -> Iterator[str]:
 def _masks(store: Store) -> Iterator[str]:
     """What is published of every state is the state itself, masked as it says."""
     wanted = masking.current_kinds(store)
-    released = store.setting("release") is not None  # such a file holds nothing but what was published
+    released = store.setting(RELEASE) is not None  # such a file holds nothing but what was published
     rows = store.rows(
         "select v.piece, t.body, v.title, v.privacy, v.title_privacy, v.published, v.published_title,"
         " v.masked, v.removed_in is null from piece_version v join text t on t.sha256 = v.text"
@@ -148,7 +153,7 @@ def _are_masks(text: str, spans: str) -> bool:
 
 def _leaves(store: Store) -> Iterator[str]:
     # a state that was released unmasked keeps its leaf, but a release made later shows it masked
-    where = "where v.published is not null" if store.setting("release") is not None else ""
+    where = "where v.published is not null" if store.setting(RELEASE) is not None else ""
     rows = store.rows(
         f"select v.piece, {PUBLISHED}, {PUBLISHED_TITLE}, d.url, v.flags, v.genre, v.script, v.cluster,"
         " v.is_canonical, v.leaf"
