@@ -92,14 +92,13 @@ def _release(store: Store, version: str) -> Release:
 
 def _prove(made: Path, expected: Release, releases: Path) -> None:
     with reading(made) as store:
-        trouble = next(published_states(store), None)
+        broken = next(published_states(store), None)
         (*_, found) = release.releases(store)
+    trouble = None if broken is None else broken.sentence
     if trouble is None and found != expected:
-        trouble = f"the copy is release {found.version} with {found.pieces} pieces."
+        trouble = f"the copy holds release {found.version}; run 'fanwen verify'."
     for listed in release.listing(releases) if trouble is None else ():
         if listed.version == found.version and (listed.root, listed.pieces) != (found.root, found.pieces):
-            trouble = f"{releases / release.INDEX} says another root or count of {found.version}."
+            trouble = f"{releases / release.INDEX} says another root or count; run 'fanwen verify'."
     if trouble is not None:
-        raise DamagedError(
-            f"Release {expected.version} cannot be checked out: {trouble.rstrip('.')}; run 'fanwen verify'."
-        )
+        raise DamagedError(f"Release {expected.version} cannot be checked out: {trouble}")

@@ -208,19 +208,32 @@ def stats(home: Home, as_json: bool) -> None:
 @click.command()
 @home_option
 @json_option
-def verify(home: Home, as_json: bool) -> None:
-    """Check the archive, the corpus and every release against their hashes and rules."""
+@click.option(
+    "--repair", is_flag=True, help="Make anew what can be: indexes, fingerprints, left-overs of a kill."
+)
+def verify(home: Home, as_json: bool, repair: bool) -> None:
+    """Check the archive, the corpus and every release against their hashes and rules.
+
+    Every line says what to do about it. --repair touches neither texts nor states nor releases.
+    """
+    from fanwen.corpus import repair as repair_module
     from fanwen.corpus import verify as verify_module
 
     if not home.archive.is_file() and not home.corpus.is_file():
         raise UsageError(f"There is nothing to verify in {home.path}; name another home with --home.")
     progress = Progress()
-    troubles = verify_module.verify_home(home.archive, home.corpus, home.releases, progress=progress)
+    done: tuple[str, ...] = ()
+    if repair:
+        with home.locked("verify --repair"):
+            repaired = repair_module.repair(home, progress=progress)
+        done, troubles = repaired.done, list(repaired.remains)
+    else:
+        troubles = verify_module.verify_home(home.archive, home.corpus, home.releases, progress=progress)
     progress.close()
     if as_json:
-        print_json({"ok": not troubles, "troubles": troubles})
-    for trouble in [] if as_json else troubles:
-        print(trouble)
+        print_json({"ok": not troubles, "repaired": done, "troubles": troubles})
+    for line in [] if as_json else [*done, *troubles]:
+        print(line)
     if troubles:
         raise DamagedError(
             f"{len(troubles)} troubles in {home.path}; the lines above say which and what to do."

@@ -141,12 +141,22 @@ def compare_new(store: Store, progress: Progress | None = None) -> int:
 RelationRow = tuple[str, str, str, float, float, float, int]
 
 
+def index_of(store: Store) -> Segments:
+    """The index of fingerprints beside corpus.db; an empty one where it is missing or torn."""
+    return Segments(store.path.parent / "index", SPEC)
+
+
+def catch_up(store: Store) -> None:
+    """Bring the index to what was compared, without comparing anything."""
+    _Compared(store)
+
+
 class _Compared:
     """The folded texts that were compared so far, by number, with their index on disk."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._index = Segments(store.path.parent / "index", SPEC)
+        self._index = index_of(store)
         self._live = self._catch_up()
         self._known = len(self._index)
         self._texts = self._index.texts

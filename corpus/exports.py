@@ -128,19 +128,29 @@ def drop_orphans(db: sqlite3.Connection) -> None:
         "delete from document where id not in (select document from piece)"
         " and id not in (select document from document_version)"
     )
-    db.execute(
-        "update document set next_n ="
-        " (select coalesce(max(n), 0) + 1 from piece where piece.document = document.id)"
-        " where next_n <> (select coalesce(max(n), 0) + 1 from piece where piece.document = document.id)"
-    )
+    set_next_numbers(db)
     db.execute("delete from fingerprint where text not in (select text from piece_version)")
-    for side in ("a", "b"):
-        db.execute(f"delete from relation where {side} not in (select key from fingerprint)")
+    drop_loose_relations(db)
     db.execute(
         "delete from text where sha256 not in (select text from piece_version)"
         " and sha256 not in (select text_original from piece_version)"
         " and sha256 not in (select published from piece_version where published is not null)"
     )
+
+
+def set_next_numbers(db: sqlite3.Connection) -> None:
+    """A number that no piece has is free again."""
+    db.execute(
+        "update document set next_n ="
+        " (select coalesce(max(n), 0) + 1 from piece where piece.document = document.id)"
+        " where next_n <> (select coalesce(max(n), 0) + 1 from piece where piece.document = document.id)"
+    )
+
+
+def drop_loose_relations(db: sqlite3.Connection) -> None:
+    """Delete relations between texts of which one is gone."""
+    for side in ("a", "b"):
+        db.execute(f"delete from relation where {side} not in (select key from fingerprint)")
 
 
 def piece_rows(db: sqlite3.Connection) -> Iterator[dict[str, object]]:
@@ -217,6 +227,11 @@ def files_in(folder: Path) -> list[ReleaseFile]:
                 ReleaseFile(path.relative_to(folder).as_posix(), path.stat().st_size, file_hash(path))
             )
     return sorted(result, key=lambda one: one.path)
+
+
+def left_over(releases: Path) -> list[Path]:
+    """Folders of releases that were killed while they were written."""
+    return sorted(releases.glob(".building-*"))
 
 
 def file_hash(path: Path) -> str:

@@ -133,6 +133,20 @@ class Home:
         finally:
             os.close(handle)
 
+    def is_held(self) -> bool:
+        """Whether a process writes here now."""
+        try:
+            handle = os.open(self.path / "lock", os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
+
 
 def _take(handle: int, path: Path, command: str) -> None:
     try:

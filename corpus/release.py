@@ -334,7 +334,7 @@ def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Releas
     if row is None:
         return None
     release = _release(row)
-    for left in releases_dir.glob(".building-*"):
+    for left in exports.left_over(releases_dir):
         shutil.rmtree(left)
     final = releases_dir / release.version
     if not final.exists() and store.value("select mask from release where seq = ?", release.seq) is None:

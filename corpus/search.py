@@ -16,6 +16,7 @@ from fanwen.corpus.store import Store, reading
 from fanwen.corpus.types import Found, SearchResult
 from fanwen.errors import UsageError
 
+TABLE = "create virtual table search_grams using fts5(grams, content='', detail=none, tokenize='ascii')"
 BATCH = 1000
 CONTEXT = 40  # characters of a snippet on each side
 MAX_GRAMS = 32  # more pairs do not narrow the candidates any further

@@ -135,7 +135,7 @@ def must_go_on(path: Path) -> None:
 
 
 def fixed_as(path: Path) -> str | None:
-    """The release whose state the file holds for good; None for a corpus that goes on, or where there is none."""
+    """The release whose state the file holds for good; None where it goes on, or there is no file."""
     if not path.is_file():
         return None
     with explained(path), closing(_connect(path, readonly=True)) as conn:

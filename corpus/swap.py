@@ -27,7 +27,8 @@ def stage(home: Path) -> Path:
 
 
 def swap(home: Path, out: list[str], aside: str, note: dict[str, object]) -> None:
-    """Move ``out`` into the folder ``aside`` and what is staged into the home; :func:`finish` gives the note."""
+    """Move ``out`` into the folder ``aside`` and what is staged into the home; :func:`finish` gives ``note``
+    back, whoever ends it."""
     sync_tree(home / STAGE)
     plan = {"out": out, "aside": aside, "note": note}
     write_synced(home / STAGE / "plan.json", json.dumps(plan, ensure_ascii=False))

@@ -230,6 +230,27 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that ``fanwen verify`` found, as a sentence that says what to do.
+
+    ``cure`` names what ``--repair`` does about it; None where nothing can be made anew.
+    """
+
+    sentence: str
+    cure: str | None = None
+
+    @staticmethod
+    def lost(where: str, what: str) -> Trouble:
+        """Of something that a backup alone brings back."""
+        return Trouble(f"{where}: {what}; restore it from a backup ('fanwen restore').")
+
+    @staticmethod
+    def rebuilt(where: str, what: str, cure: str) -> Trouble:
+        """Of something that can be made anew from what is whole."""
+        return Trouble(f"{where}: {what}; run 'fanwen verify --repair'.", cure)
+
+
+@dataclass(frozen=True, slots=True)
 class BadRow:
     """A row of a file of ready-made pieces that was left out: its number from 1, and why."""
 

@@ -446,6 +446,11 @@ def test_a_text_that_was_taken_down_keeps_its_leaf_only(home: Any, released: Pat
             " select published from piece_version where piece = ?1)",
             (gone,),
         )
+        db.execute(
+            "insert into tombstone (kind, case_id, basis, received, piece, added_in)"
+            " values ('purge', '1', 'copyright', '2026-03-02', ?, 2)",
+            (gone,),
+        )
     home.serve({"later": home.pages["plain"]}, day=2)
     home.build()
     made = release.create(home.corpus, home.releases)
