@@ -21,6 +21,10 @@ _OVERLAP = (
 )
 _PENDING = "(select coalesce(max(seq), 0) + 1 from release)"
 _HELD = "{0}.added_in <= r.seq and ({0}.removed_in is null or {0}.removed_in > r.seq)"
+# a build that was killed, or did not come to its end yet, leaves clusters behind the pieces
+_SETTLED = (
+    "not exists (select 1 from unsettled u where u.kind = 'cluster' and u.name = v.cluster and not u.settled)"
+)
 
 # what is wrong → a query for it; nothing of this can be made anew
 _LOST = {
@@ -45,12 +49,12 @@ _LOST = {
     "a state rests on a state of another document": "select v.piece from piece_version v"
     " join piece p on p.id = v.piece join document_version w on w.id = v.document_version"
     " where w.document <> p.document",
-    "a cluster has more than one canonical": "select cluster from piece_version where removed_in is null"
-    " and is_canonical group by cluster having count(*) > 1",
-    "a cluster has no canonical": "select cluster from piece_version where removed_in is null"
-    " and cluster is not null group by cluster having sum(is_canonical) = 0",
+    "a cluster has more than one canonical": "select cluster from piece_version v where removed_in is null"
+    f" and is_canonical and {_SETTLED} group by cluster having count(*) > 1",
+    "a cluster has no canonical": "select cluster from piece_version v where removed_in is null"
+    f" and cluster is not null and {_SETTLED} group by cluster having sum(is_canonical) = 0",
     "a duplicate is one of a piece that does not stand for its cluster": "select v.piece from piece_version v"
-    " where v.removed_in is null and v.excluded_why like 'duplicate_of:%' and not exists"
+    f" where v.removed_in is null and v.excluded_why like 'duplicate_of:%' and {_SETTLED} and not exists"
     " (select 1 from piece_version c where c.piece = substr(v.excluded_why, 14) and c.removed_in is null"
     "  and c.cluster = v.cluster and c.is_canonical)",
     "a canonical is called a duplicate": "select piece from piece_version"

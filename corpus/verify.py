@@ -112,9 +112,11 @@ def _against_index(corpus: Path, folder: Path) -> Iterator[Trouble]:
     except DamagedError:
         return  # said already
     listed = {one.version: one for one in listing(folder)}
+    # a home that was restored without its releases begins with a later one
+    first = min(one.seq for one in listed.values())
     for version, ours in known.items():
         theirs = listed.get(version)
-        if theirs is None and version != prepared:
+        if theirs is None and version != prepared and ours.seq >= first:
             yield Trouble.lost(f"{folder.name}/{INDEX}", f"release {version} of {corpus.name} is not in it")
         elif theirs is not None and (theirs.root, theirs.pieces) != (ours.root, ours.pieces):
             yield Trouble.lost(

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def chain(home: Any, versions: list[str]) -> None:
     for order in (versions, versions[::-1]):
         seqs = {one.version: one.seq for one in release.listing(home.releases)}
         pieces = set(state(home.corpus, seqs[order[0]]))
-        for before, after in zip(order, order[1:], strict=False):
+        for before, after in pairwise(order):
             old, new = state(home.corpus, seqs[before]), state(home.corpus, seqs[after])
             changed = set()
             for one in release.diff(home.corpus, before, after):
