@@ -199,7 +199,12 @@ class _Compared:
         """
         rows = self._store.rows("select distinct key from fingerprint where compared = 1 order by key")
         compared = np.array([bytes.fromhex(key) for (key,) in rows], dtype=KEY)
-        live = np.isin(self._index.texts["key"], compared)
+        keys = self._index.texts["key"]
+        live = np.isin(keys, compared)
+        # a text that was dropped and came back is there twice: what came last counts
+        newest = np.zeros(len(keys), dtype=bool)
+        newest[len(keys) - 1 - np.unique(keys[::-1], return_index=True)[1]] = True
+        live &= newest
         if np.count_nonzero(live) < LIVE * len(live):
             self._index.clear()
             live = live[:0]
@@ -248,10 +253,10 @@ class _Compared:
 
     def _near(self) -> NDArray[np.int64]:
         rows = self._store.rows("select a, b from relation where relation = 'near' and removed_in is null")
-        order = np.argsort(self._texts["key"])
+        order = np.argsort(self._texts["key"], kind="stable")
         ordered = self._texts["key"][order]
         ends = np.array([bytes.fromhex(key) for row in rows for key in row], dtype=KEY)
-        places = np.minimum(np.searchsorted(ordered, ends), len(ordered) - 1)
+        places = np.maximum(np.searchsorted(ordered, ends, side="right") - 1, 0)
         there = (ordered[places] == ends).reshape(-1, 2).all(axis=1)
         edges = order[places].reshape(-1, 2)[there]
         return _connected(len(self._texts), edges)

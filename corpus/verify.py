@@ -90,7 +90,7 @@ def _corpus(path: Path) -> list[Trouble]:
                 found.append(trouble)  # one by one: what was found before an error counts
     except DamagedError as error:
         found.append(Trouble(str(error)))
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         found.append(Trouble.lost(path.name, f"a row cannot be read ({type(error).__name__}: {error})"))
     return found
 

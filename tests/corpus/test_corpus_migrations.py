@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -233,6 +235,33 @@ def test_a_migration_is_whole_or_not_at_all(old: Any, monkeypatch: pytest.Monkey
     with open_store(old.corpus) as store:
         assert store.value("pragma application_id") == APPLICATION_ID
     assert verify.verify(old.corpus) == []
+
+
+def test_killed_while_migrating(tmp_path: Path, soak: bool, killed: Any) -> None:
+    """As it was or as it shall be, and the next process makes the rest."""
+    dice = random.Random(14)
+    old = tmp_path / "old.db"
+    Old(old, 1)
+
+    def migrate(path: Path) -> None:
+        with open_store(path):
+            pass
+
+    tables = []
+    trial = Path(shutil.copy(old, tmp_path / "trial.db"))
+    seconds = killed(None, migrate, trial)
+    for _ in range(25 if soak else 2):
+        path = Path(shutil.copy(old, tmp_path / "killed.db"))
+        killed(dice.uniform(0, seconds), migrate, path)
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("pragma integrity_check").fetchall() == [("ok",)]
+            tables.append(len(db.execute("select * from _sqlite_migrations").fetchall()))
+        migrate(path)
+        assert verify.verify(path) == []
+        assert facts(path) == facts(trial)
+        for log in ("-wal", "-shm"):
+            path.with_name(path.name + log).unlink(missing_ok=True)
+    assert set(tables) <= {1, len(VERSIONS)}, "never half-way"
 
 
 def test_the_oldest_database_is_as_its_migration_made_it(tmp_path: Path) -> None:
