@@ -68,11 +68,17 @@ def default_folder(version: str) -> Path:
 
 def _source(home: Home, version: str, stack: ExitStack) -> Path:
     """The database to copy from; that of a release is checked first."""
-    folder = next((one for one in (Path(version), home.releases / version) if _is_release(one)), None)
-    if folder is None or (home.corpus.is_file() and folder == home.releases / version):
+    if not _is_folder(version) and home.corpus.is_file():
         return database_of(home.path, stack)
-    release.verify(folder)
+    folder = next((one for one in (Path(version), home.releases / version) if _is_release(one)), home.path)
+    if folder != home.path:
+        release.verify(folder)
     return database_of(folder, stack)
+
+
+def _is_folder(version: str) -> bool:
+    """Whether it names the folder of a release and not a version that happens to be one, too."""
+    return len(Path(version).parts) > 1 and _is_release(Path(version))
 
 
 def _is_release(folder: Path) -> bool:

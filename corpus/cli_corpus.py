@@ -6,6 +6,7 @@ Each imports what it needs itself: a search should not wait for what only a buil
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -125,6 +126,10 @@ def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
         print_json(changes)
     elif changes:
         print(table((c.change, c.piece_id, c.why, c.title, c.url) for c in changes))
+        for change in ("ADD", "MOD", "DEL"):
+            why = Counter(one.why for one in changes if one.change == change)
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in why.most_common())
+            print(f"{why.total():,} {change}" + (f": {reasons}" if reasons else ""))
     else:
         print(f"Nothing differs between {old} and {new}.")
 

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fanwen.corpus import backup, search, swap, takedowns
+from fanwen.corpus.exports import drop_loose_relations
 from fanwen.corpus.home import Home
 from fanwen.corpus.release import listing, releases
 from fanwen.corpus.store import Store, explained, open_store
@@ -195,6 +196,7 @@ def _take_down(store: Store, piece: object, text: object, *, purge: bool) -> Non
     ]
     store.conn.executemany("update text set body = null where sha256 = ?", [(one,) for one in texts])
     store.conn.executemany("delete from fingerprint where text = ?", [(one,) for one in texts])
+    drop_loose_relations(store.conn)
 
 
 def _unknown_releases(home: Home, new: Home) -> list[str]:

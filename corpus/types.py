@@ -208,7 +208,10 @@ class CorpusPiece:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How one piece differs between two releases: ``ADD``, ``MOD`` or ``DEL``, and why."""
+    """How one piece differs between two releases: ``ADD``, ``MOD`` or ``DEL``, and why.
+
+    See :func:`fanwen.corpus.release.diff` for the reasons.
+    """
 
     piece_id: str
     change: str
