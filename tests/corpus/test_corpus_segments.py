@@ -227,6 +227,26 @@ def _members(found: dict[str, tuple[str, bool]]) -> dict[str, frozenset[tuple[st
     return {cluster: frozenset(pieces) for cluster, pieces in members.items()}
 
 
+def test_a_compilation_leaves_the_cluster_of_its_part_when_the_other_part_is_known(tmp_path: Path) -> None:
+    """Until then it looked like a longer copy, and stood for the cluster."""
+    one, copy, other = (_essays(1, seed)[0] for seed in (1, 1, 2))
+    copy = copy[: int(len(copy) * 0.9)]
+    both = one + other[: len(one)]
+    _ingest(tmp_path, [(1, one), (2, copy), (3, both)], "first")
+    _update(tmp_path)
+    release.create(tmp_path / "corpus.db", tmp_path / "releases", date="2026-01-01")
+    assert _clusters(tmp_path) == {
+        "own:1": ("own:1", False), "own:2": ("own:1", False), "own:3": ("own:1", True),
+    }  # fmt: skip
+    _ingest(tmp_path, [(4, other[: len(one)])], "second")
+    _update(tmp_path)
+    release.create(tmp_path / "corpus.db", tmp_path / "releases", date="2026-01-01")
+    assert _clusters(tmp_path) == {
+        "own:1": ("own:1", True), "own:2": ("own:1", False), "own:3": ("own:3", True), "own:4": ("own:4", True),
+    }  # fmt: skip
+    assert verify.verify(tmp_path / "corpus.db") == []
+
+
 def test_b_cubed_knows_good_from_bad() -> None:
     truth = {"a": "1", "b": "1", "c": "2", "d": "2"}
     assert _b_cubed(truth, {"a": "x", "b": "x", "c": "y", "d": "y"}) == 1.0
