@@ -8,7 +8,6 @@ goes on where it stopped and ends in the same state. Nothing is ever fetched her
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -36,7 +35,7 @@ from fanwen.corpus.versions import (
     spans_json,
     visibly_different,
 )
-from fanwen.corpus.workers import worker_pool
+from fanwen.corpus.workers import cores, worker_pool
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import ArchivedDocument
 from fanwen.spiders.site import Site
@@ -113,7 +112,7 @@ def build(
         masking.prepare(store, mask)
         tasks = _changed(store, archive.documents(), facts, counts)
         writer = _Writer(store, facts, counts, rejects)
-        for task, result in _cleaned(archive, tasks, facts, workers or os.cpu_count() or 1):
+        for task, result in _cleaned(archive, tasks, facts, workers or cores()):
             writer.add(task, result)
             if writer.full:
                 writer.flush()

@@ -1,7 +1,10 @@
 """Compares two folded texts exactly and names their relation.
 
-In come sorted shingle sets (:func:`shingles`), out comes :class:`Measure`; nothing here is a
+In come sets of shingles (:func:`shingles`), out comes :class:`Measure`; nothing here is a
 guess from fingerprints. Thresholds are those of the design, measured on Chinese sample essays.
+
+Sets are compared through a table that one of them is written into, at the low bits of each value: four
+times as fast as looking each value up in the sorted others, and as exact, as the whole value lies there.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fanwen.corpus.fingerprint import GRAM, SHORT, Hashes, gram_hashes
 from fanwen.corpus.normalise import Codes, Folded
@@ -21,7 +25,7 @@ MIN_OVERLAP = 100  # shared 8-grams
 
 @dataclass(frozen=True, slots=True)
 class Shingles:
-    """A folded text as sets: ``five`` of its 5-grams, ``eight`` of its 8-grams, both sorted."""
+    """A folded text as sets: ``five`` of its 5-grams, ``eight`` of its 8-grams, each once, in no order."""
 
     five: Hashes
     eight: Hashes
@@ -41,22 +45,21 @@ class Measure:
 def shingles(codes: Codes) -> Shingles:
     """The sets of one folded text; a text shorter than a gram counts as one gram."""
     five = gram_hashes(codes, min(SHINGLE, max(len(codes), 1)))
-    return Shingles(_set(five), _set(gram_hashes(codes, GRAM)), len(codes))
+    return Shingles(_distinct(five), _distinct(gram_hashes(codes, GRAM)), len(codes))
 
 
 def shingles_of(folded: Folded) -> list[Shingles]:
-    """The same for a batch, with the arithmetic done at once."""
+    """The same for a batch, with the arithmetic done at once; some hundred texts stay in the cache."""
     five, eight = gram_hashes(folded.codes, SHINGLE), gram_hashes(folded.codes, GRAM)
-    bounds = folded.bounds.tolist()
     return [
         Shingles(
-            _set(five[begin : end - SHINGLE + 1].copy()),
-            _set(eight[begin : end - GRAM + 1].copy()),
+            _distinct(five[begin : end - SHINGLE + 1]),
+            _distinct(eight[begin : end - GRAM + 1]),
             end - begin,
         )
         if end - begin >= GRAM
         else shingles(folded.one(i))
-        for i, (begin, end) in enumerate(pairwise(bounds))
+        for i, (begin, end) in enumerate(pairwise(folded.bounds.tolist()))
     ]
 
 
@@ -97,21 +100,62 @@ def relation(found: Measure, length_a: int, length_b: int) -> str | None:
     return "overlap" if found.shared >= MIN_OVERLAP else None
 
 
+_BITS = 17  # of the table: 1 MB, which stays in a processor's cache
+_LOW = np.uint64((1 << _BITS) - 1)
+_LARGE = 1 << (_BITS - 3)  # a larger set is sorted, as too many of its values would share a place
+_table = np.zeros(1 << _BITS, dtype=np.uint64)
+_numbers = np.zeros(1 << _BITS, dtype=np.int32)
+
+
 def _common(a: Hashes, others: Sequence[Hashes]) -> list[int]:
-    """How many values the sorted set ``a`` shares with each of the others."""
+    """How many values the set ``a`` shares with each of the others."""
     if not len(a):
         return [0] * len(others)
     joined = np.concatenate(others)
-    # sorted needles make this nearly as cheap as a merge
-    places = a.searchsorted(joined)
-    places[places == len(a)] = 0
-    hits = np.concatenate(([0], np.cumsum(a[places] == joined)))
-    ends = np.cumsum([len(b) for b in others])
-    counts: list[int] = np.diff(hits[ends], prepend=0).tolist()
-    return counts
+    hits = _in_sorted(a, joined) if len(a) > _LARGE else _in_table(a, joined)
+    if len(others) == 1:
+        return [int(np.count_nonzero(hits))]
+    ends = [0, *np.flatnonzero(hits).searchsorted(np.cumsum([len(other) for other in others])).tolist()]
+    return [end - begin for begin, end in pairwise(ends)]
 
 
-def _set(hashes: Hashes) -> Hashes:
-    """Sorted, each once; twice as fast as numpy's unique, which hashes first."""
-    hashes.sort()
-    return hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))] if len(hashes) else hashes
+def _in_table(a: Hashes, values: Hashes) -> NDArray[np.bool_]:
+    """Which of ``values`` the set ``a`` has."""
+    hits = np.zeros(len(values), dtype=bool)
+    shift = 0
+    while len(a):
+        places = _places(a, shift)
+        _table[places] = a
+        hits |= _table.take(_places(values, shift)) == values
+        lost = a[_table.take(places) != a]  # those that shared their place with another
+        _table[places] = 0
+        a, shift = lost, (shift + _BITS) % (64 - _BITS)
+    return hits
+
+
+def _in_sorted(a: Hashes, values: Hashes) -> NDArray[np.bool_]:
+    ordered = np.sort(a)
+    places = np.minimum(ordered.searchsorted(values), len(ordered) - 1)
+    return np.asarray(ordered[places] == values)
+
+
+def _distinct(hashes: Hashes) -> Hashes:
+    """Each value once. Of those at one place of the table the last stays, others with its value go."""
+    if len(hashes) > _LARGE:
+        return np.unique(hashes)
+    places = _places(hashes)
+    numbers = np.arange(len(hashes), dtype=np.int32)
+    _numbers[places] = numbers
+    last = _numbers.take(places)
+    stays = last == numbers
+    rest = np.flatnonzero(~stays)
+    if not len(rest):
+        return hashes
+    rest = rest[hashes.take(last.take(rest)) != hashes.take(rest)]
+    lost = set(hashes.take(rest).tolist())
+    return np.concatenate((hashes.compress(stays), np.fromiter(lost, dtype=np.uint64, count=len(lost))))
+
+
+def _places(hashes: Hashes, shift: int = 0) -> NDArray[np.int64]:
+    """The place of each value: some of its bits."""
+    return ((hashes >> np.uint64(shift) if shift else hashes) & _LOW).view(np.int64)

@@ -9,31 +9,30 @@ of these facts, of the current pieces and of the last release.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fanwen.corpus.candidates import candidates
-from fanwen.corpus.compare import Measure, Shingles, measure_all, relation, shingles_of
+from fanwen.corpus.compare import Measure
 from fanwen.corpus.fingerprint import SIGNATURE_VERSION, Hashes, fingerprints, from_blob, to_blob
 from fanwen.corpus.normalise import FOLD_VERSION, fold
+from fanwen.corpus.pairs import Comparer, batched, compare_all, portions
 from fanwen.corpus.segments import KEY, TEXT, Segment, Segments, Texts, segment_of
 from fanwen.corpus.settle import settle
 from fanwen.corpus.store import Store
 from fanwen.corpus.versions import unsettled
+from fanwen.corpus.workers import worker_pool
 
 SPEC = f"{FOLD_VERSION}.{SIGNATURE_VERSION}"
 BATCH = 1000
 COMPARED_AT_ONCE = 10_000
 LIVE = 0.8  # of the texts in the index; it is made anew when more were dropped since
-OLD_AT_ONCE = 2_000  # texts whose shingles are in memory beside those of the newcomers, 20 KB each
 
 Progress = Callable[[str, int, int], None]
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +58,7 @@ def update(store: Store, progress: Progress | None = None) -> DedupReport:
 
 
 def report(store: Store, compared: int = 0) -> DedupReport:
-    live = live_keys(store)
-    kinds = Counter(
-        kind
-        for a, b, kind in store.rows("select a, b, relation from relation where removed_in is null")
-        if a in live and b in live
-    )
+    kinds: Counter[str] = Counter(dict(store.rows(_KINDS).fetchall()))
     sizes = store.rows(
         "select count(*), coalesce(sum(n > 1), 0) from (select count(*) as n from piece_version"
         " where removed_in is null and cluster is not null group by cluster)"
@@ -76,12 +70,23 @@ def report(store: Store, compared: int = 0) -> DedupReport:
     return DedupReport(compared, kinds["near"], kinds["contains"], kinds["overlap"], exact, *sizes)
 
 
-def live_keys(store: Store) -> set[str]:
-    """Keys of the current pieces' texts."""
-    rows = store.rows(
-        "select f.key from piece_version v join fingerprint f on f.text = v.text where v.removed_in is null"
-    )
-    return {row[0] for row in rows}
+# few texts are in no current piece, so their pairs are taken off all pairs
+_KINDS = """
+with dead as (
+  select f.key from fingerprint f where not exists (
+    select 1 from fingerprint g join piece_version v on v.text = g.text
+    where g.key = f.key and v.removed_in is null)
+),
+gone as (
+  select r.id, r.relation from dead join relation r on r.a = dead.key where r.removed_in is null
+  union
+  select r.id, r.relation from dead join relation r on r.b = dead.key where r.removed_in is null
+)
+select relation, sum(n) from (
+  select relation, count(*) as n from relation where removed_in is null group by relation
+  union all select relation, -count(*) from gone group by relation
+) group by relation
+"""
 
 
 def add_fingerprints(store: Store, progress: Progress | None = None) -> None:
@@ -120,22 +125,25 @@ def compare_new(store: Store, progress: Progress | None = None) -> int:
     if not todo:
         return 0
     corpus = _Compared(store)
-    for at in range(0, len(todo), COMPARED_AT_ONCE):
-        batch = todo[at : at + COMPARED_AT_ONCE]
-        rows = list(corpus.compare(batch, progress))
-        with store.atomic():
-            for part in batched(rows, BATCH):
-                store.conn.executemany(
-                    "insert into relation"
-                    " (a, b, relation, jaccard, containment_a, containment_b, shared, added_in)"
-                    f" values (?, ?, ?, ?, ?, ?, ?, {store.pending}) on conflict do nothing",
-                    part,
-                )
-            store.conn.executemany(
-                "update fingerprint set compared = 1 where key = ?", [(key,) for key in batch]
-            )
-        corpus.keep()
+    with worker_pool() as pool:
+        for at in range(0, len(todo), COMPARED_AT_ONCE):
+            batch = todo[at : at + COMPARED_AT_ONCE]
+            _write(store, corpus.compare(batch, pool, progress), batch)
+            corpus.keep()
     return len(todo)
+
+
+def _write(store: Store, found: Iterable[RelationRow], batch: Sequence[str]) -> None:
+    rows = list(found)
+    with store.atomic():
+        for part in batched(rows, BATCH):
+            store.conn.executemany(
+                "insert into relation"
+                " (a, b, relation, jaccard, containment_a, containment_b, shared, added_in)"
+                f" values (?, ?, ?, ?, ?, ?, ?, {store.pending}) on conflict do nothing",
+                part,
+            )
+        store.conn.executemany("update fingerprint set compared = 1 where key = ?", [(key,) for key in batch])
 
 
 RelationRow = tuple[str, str, str, float, float, float, int]
@@ -160,32 +168,34 @@ class _Compared:
         self._live = self._catch_up()
         self._known = len(self._index)
         self._texts = self._index.texts
+        self._near = self._linked()
         self._clusters: NDArray[np.int64] | None = None
-        self._shingles: dict[int, Shingles] = {}
+        self._here = Comparer(store)
 
-    def compare(self, batch: Sequence[str], progress: Progress | None) -> Iterator[RelationRow]:
+    def compare(
+        self, batch: Sequence[str], pool: Executor, progress: Progress | None
+    ) -> Iterator[RelationRow]:
         """The relations of texts that were not compared yet; ``keep`` them once these are written."""
         self._known = len(self._index)
         self._new = _records(self._store, batch)
         self._texts = np.concatenate((self._index.texts, self._new.texts))
         self._clusters = None
-        self._shingles.clear()
         segment = self._new.segment(self._known)
         pairs = candidates(list(self._index), segment, self._texts, self._clusters_of)
         live = np.concatenate((self._live, np.ones(len(batch), dtype=bool)))
         pairs = pairs[live[pairs].all(axis=1)]
+        parts = portions(self._known, pairs, self._texts, self._known)
         done = 0
-        for part in self._portions(pairs):
-            self._load(part)
-            for a, others in _grouped(part):
-                found = measure_all(self._shingles[a], [self._shingles[b] for b in others])
-                for b, measured in zip(others, found, strict=True):
-                    kind = relation(measured, self._shingles[a].length, self._shingles[b].length)
-                    if kind is not None:
-                        yield _ordered(self._key(a), self._key(b), kind, measured)
-            done += len(part)
+        near: list[tuple[int, int]] = []
+        for size, found in compare_all(self._store, pool, parts, len(pairs), self._here):
+            for one in found:
+                yield _ordered(self._key(one.a), self._key(one.b), one.kind, one.measure)
+                if one.kind == "near":
+                    near.append((one.a, one.b))
+            done += size
             if progress:
                 progress("comparing", done, len(pairs))
+        self._near = np.concatenate((self._near, np.array(near, dtype=np.int64).reshape(-1, 2)))
 
     def keep(self) -> None:
         """The batch is committed: it belongs to the index from now on."""
@@ -198,7 +208,7 @@ class _Compared:
         Gives which of its texts are still in the corpus.
         """
         rows = self._store.rows("select distinct key from fingerprint where compared = 1 order by key")
-        compared = np.array([bytes.fromhex(key) for (key,) in rows], dtype=KEY)
+        compared = _as_keys(key for (key,) in rows)
         keys = self._index.texts["key"]
         live = np.isin(keys, compared)
         # a text that was dropped and came back is there twice: what came last counts
@@ -214,52 +224,31 @@ class _Compared:
             self._index.append(records.texts, records.segment(len(self._index)))
         return np.concatenate((live, np.ones(len(missing), dtype=bool)))
 
-    def _portions(self, pairs: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """The pairs in portions of so many texts that their shingles fit into memory; by their first text."""
-        begins = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
-        for at in range(0, len(begins), OLD_AT_ONCE):
-            end = begins[at + OLD_AT_ONCE] if at + OLD_AT_ONCE < len(begins) else len(pairs)
-            yield pairs[begins[at] : end]
-
-    def _load(self, pairs: NDArray[np.int64]) -> None:
-        """Shingles of all texts of these pairs; those of newcomers stay, as any pair may need them."""
-        wanted = np.unique(pairs).tolist()
-        needed = set(wanted)
-        self._shingles = {
-            number: held
-            for number, held in self._shingles.items()
-            if number >= self._known or number in needed
-        }
-        missing = [number for number in wanted if number not in self._shingles]
-        bodies = [
-            self._store.value(
-                "select t.body from fingerprint f join text t on t.sha256 = f.text"
-                " where f.key = ? and t.body is not null limit 1",
-                self._key(number),
-            )
-            for number in missing
-        ]
-        folded = fold([body or "" for body in bodies])
-        self._shingles.update(zip(missing, shingles_of(folded), strict=True))
-
     def _key(self, number: int) -> str:
         return bytes(self._texts["key"][number]).hex()
 
     def _clusters_of(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
         """What is near each other counts as one, directly or through others."""
         if self._clusters is None:
-            self._clusters = self._near()
+            self._clusters = _connected(len(self._texts), self._near)
         return self._clusters[numbers]
 
-    def _near(self) -> NDArray[np.int64]:
+    def _linked(self) -> NDArray[np.int64]:
+        """The near pairs among the texts of the index, (n, 2)."""
         rows = self._store.rows("select a, b from relation where relation = 'near' and removed_in is null")
-        order = np.argsort(self._texts["key"], kind="stable")
-        ordered = self._texts["key"][order]
-        ends = np.array([bytes.fromhex(key) for row in rows for key in row], dtype=KEY)
+        ends = _as_keys(key for row in rows for key in row)
+        order = np.argsort(self._index.texts["key"], kind="stable")
+        if not len(order):
+            return np.empty((0, 2), dtype=np.int64)
+        ordered = self._index.texts["key"][order]
         places = np.maximum(np.searchsorted(ordered, ends, side="right") - 1, 0)
         there = (ordered[places] == ends).reshape(-1, 2).all(axis=1)
-        edges = order[places].reshape(-1, 2)[there]
-        return _connected(len(self._texts), edges)
+        pairs: NDArray[np.int64] = order[places].reshape(-1, 2)[there]
+        return pairs
+
+
+def _as_keys(keys: Iterable[str]) -> NDArray[np.void]:
+    return np.frombuffer(bytes.fromhex("".join(keys)), dtype=KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,13 +274,6 @@ def _records(store: Store, keys: Sequence[str]) -> _Records:
     return _Records(texts, marks)
 
 
-def _grouped(pairs: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
-    """Sorted pairs by their first text."""
-    begins = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1)).tolist()
-    for begin, end in pairwise([*begins, len(pairs)]):
-        yield int(pairs[begin, 0]), pairs[begin:end, 1].tolist()
-
-
 def _connected(count: int, edges: NDArray[np.int64]) -> NDArray[np.int64]:
     """The least number that each of ``count`` texts is connected with by edges (n, 2)."""
     labels = np.arange(count)
@@ -307,8 +289,3 @@ def _ordered(a: str, b: str, kind: str, found: Measure) -> RelationRow:
     if a < b:
         return (a, b, kind, found.jaccard, found.containment_a, found.containment_b, found.shared)
     return (b, a, kind, found.jaccard, found.containment_b, found.containment_a, found.shared)
-
-
-def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for at in range(0, len(items), size):
-        yield items[at : at + size]

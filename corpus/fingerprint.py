@@ -53,13 +53,26 @@ def fingerprints(folded: Folded) -> list[Hashes]:
 def gram_hashes(codes: Codes, gram: int) -> Hashes:
     """Hashes of all ``gram`` consecutive code points: ``len(codes) - gram + 1`` of them."""
     n = len(codes) - gram + 1
-    if n <= 0:
+    if n <= 0 or gram < 1:
         return np.empty(0, dtype=np.uint64)
-    wide = codes.astype(np.uint64) + np.uint64(1)
-    total = np.zeros(n, dtype=np.uint64)
-    for i in range(gram):
-        total += wide[i : i + n] * np.uint64(pow(_BASE, gram - 1 - i, 1 << 64))
-    return _fmix64(total)
+    part, length = codes.astype(np.uint64) + np.uint64(1), 1  # those of so many code points, 1, 2, 4, …
+    total, covered = np.zeros(len(codes), dtype=np.uint64), 0
+    while covered < gram:
+        if gram & length:
+            total = _joined(total, part, covered, length)
+            covered += length
+        if covered < gram:
+            part = _joined(part, part, length, length)
+            length *= 2
+    return _fmix64(total[:n])
+
+
+def _joined(first: Hashes, second: Hashes, reach: int, length: int) -> Hashes:
+    """Hashes of the grams of ``first`` with the ``length`` code points after them, ``reach`` further on."""
+    n = min(len(first), len(second) - reach)
+    joined = first[:n] * np.uint64(pow(_BASE, length, 1 << 64))
+    joined += second[reach : reach + n]
+    return joined
 
 
 def to_blob(marks: Hashes) -> bytes:

@@ -13,16 +13,17 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from fanwen.corpus.cluster import Clusters, Node, Rank, assign
 from fanwen.corpus.compare import Measure, relation
 from fanwen.corpus.store import Store
-from fanwen.corpus.versions import PieceState, current, finish, fit_for_default, put_settled
+from fanwen.corpus.versions import PieceState, current, fit_for_default, in_cluster, put_settled
 
 PORTION = 5_000  # names taken from the table at a time
 MIN_OUTSIDER = 80  # folded code points: a stub in a text does not make that a compilation
 OUTSIDERS = 16
+APART = 0.3  # a text of which a smaller share is in another one is not a part of that
 
 Pair = tuple[str, str]
 
@@ -234,10 +235,8 @@ def _write(store: Store, pieces: Sequence[_Piece], clusters: Clusters, canonical
     for state in current(store, "v.piece in (select value from json_each(?))", _list(by_id)):
         piece = by_id[state.piece]
         name = clusters.of[piece.key]
-        stands = canonical[name]
-        moved = replace(state, cluster=name, is_canonical=int(stands == state.piece))
-        moved = finish(moved, piece.url, piece.flags, stands)
-        if moved != state:
+        moved = in_cluster(state, piece.url, piece.flags, name, canonical[name])
+        if moved is not state:
             changed.append(moved)
     for state in changed:
         put_settled(store, state)
@@ -326,7 +325,7 @@ def _dominant(pairs: _Pairs, large: str, members: Sequence[str]) -> Iterator[str
     for small in near:
         rest = pairs.lengths[large] - pairs.lengths[small]
         if any(
-            other != small and pairs.inside(other, small) < 0.3 and pairs.lengths[other] >= 0.15 * rest
+            other != small and pairs.inside(other, small) < APART and pairs.lengths[other] >= 0.15 * rest
             for other in outsiders
         ):
             yield small
@@ -357,12 +356,15 @@ where r.removed_in is null and max(r.containment_a, r.containment_b) >= 0.75
 union select r.a from json_each(?1) one join relation r on r.b = one.value
 where r.removed_in is null and max(r.containment_a, r.containment_b) >= 0.75
 """
-_OPEN = """
+# where both hold less than that of the other, the pair is an overlap and says nothing about a compilation
+_OPEN = f"""
 select r.id, r.a, r.b, r.relation, r.jaccard, r.containment_a, r.containment_b, r.shared, r.added_in
-from json_each(?1) one join relation r on r.a = one.value where r.removed_in is null
+from json_each(?1) one join relation r on r.a = one.value
+where r.removed_in is null and max(r.containment_a, r.containment_b) >= {APART}
 union
 select r.id, r.a, r.b, r.relation, r.jaccard, r.containment_a, r.containment_b, r.shared, r.added_in
-from json_each(?1) one join relation r on r.b = one.value where r.removed_in is null
+from json_each(?1) one join relation r on r.b = one.value
+where r.removed_in is null and max(r.containment_a, r.containment_b) >= {APART}
 """
 
 

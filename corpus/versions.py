@@ -220,8 +220,27 @@ def finish(state: PieceState, url: str, flags: Sequence[str], canonical: str | N
     )
 
 
+def in_cluster(state: PieceState, url: str, flags: Sequence[str], cluster: str, canonical: str) -> PieceState:
+    """The state as a member of ``cluster``, with what follows; the very same where it is that already."""
+    stands = state.piece == canonical
+    why = excluded_why(flags, stands, canonical)
+    if (state.cluster, state.is_canonical, state.excluded_why) == (cluster, int(stands), why):
+        return state
+    return replace(
+        state,
+        cluster=cluster,
+        is_canonical=int(stands),
+        excluded_why=why,
+        leaf=_leaf(state, url, flags, cluster, stands),
+    )
+
+
 def leaf_of(state: PieceState, url: str, flags: Sequence[str]) -> str:
     """The leaf hash of a state: over what a release shows of it."""
+    return _leaf(state, url, flags, state.cluster, bool(state.is_canonical))
+
+
+def _leaf(state: PieceState, url: str, flags: Sequence[str], cluster: str | None, is_canonical: bool) -> str:
     masked = state.published is not None
     return leaf(
         state.piece,
@@ -231,8 +250,8 @@ def leaf_of(state: PieceState, url: str, flags: Sequence[str]) -> str:
         flags,
         state.genre,
         state.script,
-        state.cluster,
-        bool(state.is_canonical),
+        cluster,
+        is_canonical,
     )
 
 
@@ -298,9 +317,12 @@ def _write(
     pending: tuple[object, ...] | None,
 ) -> int:
     if pending is not None:
-        if pending[1:] != values:
-            assignments = ", ".join(f"{name} = ?" for name in columns)
-            store.rows(f"update {table} set {assignments} where id = ?", *values, pending[0])
+        new = {
+            name: value for name, value, old in zip(columns, values, pending[1:], strict=True) if value != old
+        }
+        if new:
+            assignments = ", ".join(f"{name} = ?" for name in new)
+            store.rows(f"update {table} set {assignments} where id = ?", *new.values(), pending[0])
         return int(str(pending[0]))
     marks = ", ".join("?" * len(columns))
     cursor = store.rows(

@@ -20,10 +20,17 @@ def worker_pool(workers: int | None = None) -> ProcessPoolExecutor:
     """
     with _signals_blocked():
         return _Pool(
-            max_workers=workers or os.cpu_count() or 1,
+            max_workers=workers or cores(),
             mp_context=multiprocessing.get_context("spawn"),
             initializer=_end_with_parent,
         )
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Pool(ProcessPoolExecutor):

@@ -85,7 +85,15 @@ def test_both_readmes_say_the_same() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/files.md", "docs/decisions.md"],
+    [
+        "README.md",
+        "README.zh-CN.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "docs/files.md",
+        "docs/decisions.md",
+        "docs/signatures.md",
+    ],
 )
 def test_links_lead_somewhere(name: str) -> None:
     for link in re.findall(r"\]\((?!http)([^)#]+)", read(name)):

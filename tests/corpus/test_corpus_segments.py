@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fanwen.corpus import dedup, release, settle, verify
+from fanwen.corpus import dedup, exports, pairs, release, settle, verify
 from fanwen.corpus.fingerprint import Hashes
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.segments import TEXT, Segments, Texts, segment_of
@@ -186,6 +186,52 @@ def test_batches_give_what_all_at_once_gives(
     for folder in (once, batches):
         _update(folder)
     assert _state(batches) == _state(once), "the index is a cache"
+
+
+@pytest.mark.parametrize(("dropped", "made_anew"), [(10, False), (60, True)])
+def test_texts_that_left_the_corpus_are_compared_with_nothing(
+    tmp_path: Path, dropped: int, made_anew: bool
+) -> None:
+    """Few of them stay in the index and are passed over; when a fifth has gone, it is made anew."""
+    rows = list(enumerate(_essays(120, 9)))
+    left, right = tmp_path / "left", tmp_path / "right"
+    for folder in (left, right):
+        folder.mkdir()
+    _ingest(left, rows, "all")
+    _update(left)
+    with open_store(left / "corpus.db") as store:
+        before = store.value("select count(*) from fingerprint")
+        gone = [f"own:{n}" for n in range(dropped)]
+        store.rows(
+            "delete from piece_version where piece in (select value from json_each(?))", json.dumps(gone)
+        )
+        exports.drop_orphans(store.conn)
+        after = store.value("select count(distinct key) from fingerprint")
+    assert after < before
+    new = [(n + 1000, text[: len(text) * 3 // 4]) for n, text in rows[dropped - 5 : dropped + 20]]
+    for folder, known in ((left, []), (right, rows[dropped:])):
+        _ingest(folder, [*known, *new], "later")
+        _update(folder)
+    assert _state(left)[1] == _state(right)[1]
+    held = len(Segments(left / "index", dedup.SPEC))
+    with open_store(left / "corpus.db") as store:
+        assert (held == store.value("select count(distinct key) from fingerprint")) == made_anew
+
+
+def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "OLD_AT_ONCE", 20)
+    rows = list(enumerate(_essays(150, 3)))
+    found = []
+    for name, in_process, processes in (("one", 10**9, 2), ("several", 0, 2), ("one core", 0, 1)):
+        monkeypatch.setattr(pairs, "IN_PROCESS", in_process)
+        monkeypatch.setattr(pairs, "cores", lambda processes=processes: processes)
+        home = tmp_path / name
+        home.mkdir()
+        _ingest(home, rows, "all")
+        _update(home)
+        found.append(_state(home))
+    assert found[0][1]
+    assert found[1] == found[0] == found[2]
 
 
 # -- with releases in between -------------------------------------------------------------------------

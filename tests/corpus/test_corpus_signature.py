@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,3 +116,34 @@ def test_folding_loses_no_han_character() -> None:
     folded = fold(han)
     assert np.diff(folded.bounds).tolist() == [1] * len(han)
     assert all("CJK" in unicodedata.name(chr(folded.one(i)[0])) for i in range(0, len(han), 97))
+
+
+DOCS = Path(__file__).parents[2] / "docs/signatures.md"
+BY_RULE = "".join(chr(0x4E00 + (7 * i * i + 13 * i) % 5000) for i in range(900))
+
+
+def vectors() -> list[list[str]]:
+    """The rows of the table of known answers, cell by cell."""
+    lines = DOCS.read_text(encoding="utf-8").partition("## Known answers")[2].splitlines()
+    rows = [line for line in lines if line.startswith("|")][2:]
+    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in rows]
+
+
+@pytest.mark.parametrize(("text", "length", "key", "count", "first", "all_of_them"), vectors())
+def test_the_documented_answers(
+    text: str, length: str, key: str, count: str, first: str, all_of_them: str
+) -> None:
+    folded = fold([BY_RULE if text == "(rule)" else text])
+    (fast,) = fingerprints(folded)
+    codes = folded.one(0).tolist()
+    for marks, blob in (
+        (fast.tolist(), to_blob(fast)),
+        (slow(codes), b"".join(mark.to_bytes(8, "little") for mark in slow(codes))),
+    ):
+        assert [str(len(codes)), folded.key(0), str(len(marks))] == [length, key, count]
+        assert (f"{marks[0]:016x}" if marks else "–") == first
+        assert sha256(blob).hexdigest()[:16] == all_of_them
+
+
+def test_there_are_vectors_for_every_case() -> None:
+    assert len(vectors()) == 6
