@@ -82,7 +82,9 @@ _LOST = {
     "the clusters of a release are not as many as it says": "select version from release r"
     f" where clusters <> (select count(distinct v.cluster) from piece_version v where {_HELD.format('v')})",
     "a text is gone that nobody took down": "select sha256 from text t where body is null"
-    " and sha256 <> 'withheld' and not exists (select 1 from piece_version v"
+    " and sha256 <> 'withheld'"
+    " and exists (select 1 from piece_version v where t.sha256 in (v.text, v.text_original, v.published))"
+    " and not exists (select 1 from piece_version v"
     "  join tombstone z on z.piece = v.piece and z.kind = 'purge'"
     "  where t.sha256 in (v.text, v.text_original, v.published))",
     "a text that was purged is still there": "select z.text from tombstone z join text t on t.sha256 = z.text"

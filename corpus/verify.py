@@ -55,7 +55,7 @@ def troubles(
         found += _archive(archive)
     if corpus.is_file():
         step("corpus", 0, 0)
-        found += _corpus(corpus)
+        found += _corpus(corpus, held=held)
     left = list(_left_over(corpus.parent, releases))
     if left and (held or not Home(corpus.parent).is_held()):
         found += left
@@ -82,16 +82,26 @@ def _archive(path: Path) -> list[Trouble]:
         return [Trouble(str(error))]
 
 
-def _corpus(path: Path) -> list[Trouble]:
+def _corpus(path: Path, *, held: bool = False) -> list[Trouble]:
     found: list[Trouble] = []
     try:
         with reading(path) as store:
             for trouble in _troubles(store):
                 found.append(trouble)  # one by one: what was found before an error counts
+            found += _index(store, held=held)
     except DamagedError as error:
         found.append(Trouble(str(error)))
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         found.append(Trouble.lost(path.name, f"a row cannot be read ({type(error).__name__}: {error})"))
+    return found
+
+
+def _index(store: Store, *, held: bool) -> list[Trouble]:
+    """Troubles of the index of fingerprints, whose files come and go while somebody builds."""
+    for _ in range(2):  # who built when it was looked at first may have ended
+        found = list(verify_caches.fingerprint_index(store))
+        if not found or (not held and Home(store.path.parent).is_held()):
+            return []
     return found
 
 
@@ -141,7 +151,6 @@ def _troubles(store: Store) -> Iterator[Trouble]:
         yield from _masks(store)
         yield from published_states(store)
     yield from verify_caches.search_index(store)
-    yield from verify_caches.fingerprint_index(store)
 
 
 def _pages(store: Store) -> Iterator[Trouble]:

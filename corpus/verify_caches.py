@@ -94,7 +94,11 @@ def fingerprint_index(store: Store) -> Iterator[Trouble]:
     if not len(index):
         yield wrong("is torn or of another version")
         return
-    counts, sums, ascending = _posted(index)
+    try:
+        counts, sums, ascending = _posted(index)
+    except OSError as error:
+        yield wrong(f"cannot be read ({error.strerror})")
+        return
     if not ascending:
         yield wrong("is out of order")
         return

@@ -66,8 +66,9 @@ def test_readers_are_right_all_through_builds_and_releases(
                 },
                 day=day,
             )
-            home.build()
-            release.create(home.corpus, home.releases, date=f"2026-03-{day:02d}")
+            with home.locked("refresh"):
+                home.build()
+                release.create(home.corpus, home.releases, date=f"2026-03-{day:02d}")
 
     process = multiprocessing.get_context("fork").Process(target=writer, daemon=True)
     process.start()
