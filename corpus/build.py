@@ -22,6 +22,8 @@ from fanwen.corpus.identity import digest, match, piece_id, text_hash
 from fanwen.corpus.masking import Published, Stored
 from fanwen.corpus.site_pages import pages_of, rules_of
 from fanwen.corpus.store import Store, open_store, to_json
+from fanwen.corpus.stretches import stretches_of
+from fanwen.corpus.tombstones import REASON, Blocked, Tombstones, is_newcomer
 from fanwen.corpus.types import BuildReport
 from fanwen.corpus.versions import (
     DocumentState,
@@ -36,6 +38,7 @@ from fanwen.corpus.versions import (
     spans_json,
     visibly_different,
 )
+from fanwen.corpus.withdraw import order
 from fanwen.corpus.workers import worker_pool
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import ArchivedDocument
@@ -170,7 +173,9 @@ def _changed(
         if takedowns.is_named(document, facts.takedown):
             document = replace(document, gone=TAKEN_DOWN)
         state_hash = _state_hash(document, facts, ruleset, texts.get(document.url, ()))
-        if known.get(document.url) == state_hash or (document.gone and document.url not in known):
+        # without its bytes a document stays as it is until its page changes or is gone
+        stays = document.source_removed and not document.gone
+        if stays or known.get(document.url) == state_hash or (document.gone and document.url not in known):
             counts["unchanged"] += 1
         else:
             yield _Task(document, state_hash)
@@ -255,6 +260,7 @@ class _Writer:
         self.facts = facts
         self.counts = counts
         self.rejects = rejects
+        self.tombstones = Tombstones(store)
         self.batch: list[tuple[_Task, _Result | None]] = []
         self.pieces = 0
 
@@ -282,6 +288,7 @@ class _Writer:
         version = put_document(store, _document_state(number, task, cleaned, self.facts))
         _put_findings(store, version, cleaned)
         kept: set[str] = set()
+        blocked: set[str] = set()
         if result is None or cleaned is None:
             self.counts["gone"] += 1
         else:
@@ -292,6 +299,10 @@ class _Writer:
             for (identity, piece), shown in zip(identified, result.published, strict=True):
                 if text_hash(piece.text) in self.facts.takedown.hashes:
                     continue
+                if case := self._blocked(identity, piece, shown):
+                    self._refuse(task, version, piece, shown, case)
+                    blocked.add(identity)
+                    continue
                 earlier = before.get(identity)
                 state = _piece_state(store, identity, version, piece, shown, document.url, extra, earlier)
                 put_piece(store, state)
@@ -301,9 +312,32 @@ class _Writer:
                 elif visibly_different(earlier, state):
                     self.counts["modified"] += 1
         for identity in before.keys() - kept:
-            close_piece(store, identity, self._why(document, before[identity]))
+            why = takedowns.REASON if identity in blocked else self._why(document, before[identity])
+            close_piece(store, identity, why)
             self.counts["removed"] += 1
         _forget_unused_numbers(store, number)
+
+    def _blocked(self, identity: str, piece: Piece, shown: Published) -> Blocked | None:
+        if not self.tombstones:
+            return None
+        newcomer = is_newcomer(self.store, identity)
+        return self.tombstones.blocks(identity, (piece.text, shown.text), newcomer=newcomer)
+
+    def _refuse(self, task: _Task, version: int, piece: Piece, shown: Published, case: Blocked) -> None:
+        """Count a piece that a case keeps out; the page of a purged one is not kept either."""
+        document = task.document
+        self.rejects[document.site][REASON] += 1
+        self.store.rows(
+            "insert into reject (document_version, reason, source, detail) values (?, ?, ?, ?)",
+            version,
+            REASON,
+            document.url,
+            case.case_id,
+        )
+        if case.purged:
+            gone = stretches_of((piece.text, piece.text_original, shown.text))
+            bodies = (part.body_hash for part in document.parts)
+            order(self.store, case.case_id, gone, bodies, whole=False)
 
     def _why(self, document: ArchivedDocument, piece: PieceState) -> str:
         if document.gone == TAKEN_DOWN or piece.text in self.facts.takedown.hashes:
@@ -318,6 +352,7 @@ def _document_number(store: Store, document: ArchivedDocument) -> int:
         store.rows(
             "update document set site = ? where id = ? and site <> ?", document.site, number, document.site
         )
+        store.rows("update document set source_removed = 0 where id = ? and source_removed", number)
         return int(number)
     inserted = store.rows(
         "insert into document (key, url, site, source, name, first_seen) values (?, ?, ?, 'archive', ?, ?)",
@@ -453,7 +488,8 @@ def _forget_unused_numbers(store: Store, document: int) -> None:
     """A piece that no release and no current state knows leaves no trace, its number included."""
     store.rows(
         "delete from piece where document = ? and not exists"
-        " (select 1 from piece_version v where v.piece = piece.id)",
+        " (select 1 from piece_version v where v.piece = piece.id)"
+        " and not exists (select 1 from tombstone t where t.piece = piece.id)",
         document,
     )
     store.rows(

@@ -22,6 +22,7 @@ from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
 from fanwen.corpus.store import Store, to_json
 from fanwen.corpus.types import ReleaseFile
+from fanwen.corpus.withdraw import withhold
 from fanwen.errors import DamagedError
 
 DATABASE = "fanwen.db.zst"
@@ -37,7 +38,7 @@ PIECE_FIELDS = (
     " v.is_canonical, v.masked, v.n_chars, v.n_han, v.n_paragraphs, v.han_share, v.repeated_line_share,"
     " v.list_line_share, v.placeholder_share, d.first_seen, dv.fetched_at, dv.rights_basis,"
     " dv.claimed_published, dv.claimed_author, dv.claimed_source, dv.claimed_rights, dv.claimed_category,"
-    " dv.declared_pieces, dv.found_pieces, dv.extractor, dv.ruleset, v.leaf"
+    " dv.declared_pieces, dv.found_pieces, dv.extractor, dv.ruleset, v.leaf, v.withdrawn"
     " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
     " join document_version dv on dv.id = v.document_version join text t on t.sha256 = v.text"
     " where v.removed_in is null order by v.piece"
@@ -84,17 +85,22 @@ def copy_as_of(store: Store, seq: int, target: Path) -> None:
             )
         db.execute("update relation set removed_in = null where removed_in > ?", (seq,))
         db.execute("update tombstone set lifted_in = null where lifted_in > ?", (seq,))
+        # what no release has had is nobody's business
+        db.execute("delete from tombstone where piece not in (select piece from piece_version)")
         db.execute("delete from canonical_log where seq > ?", (seq,))
         db.execute("delete from release where seq > ?", (seq,))
         for table in ("rule_hit", "reject"):
             db.execute(f"delete from {table} where document_version not in (select id from document_version)")
+        withhold(db)
+        db.execute("update tombstone set state = null")
         drop_orphans(db)
         mask_database(db, seq)
         drop_orphans(db)
         db.execute("insert into search_grams (search_grams) values ('delete-all')")
         db.execute("delete from search_text")
         db.execute("delete from setting")
-        db.execute("delete from unsettled")
+        for table in ("unsettled", "takedown_journal", "erasure"):
+            db.execute(f"delete from {table}")
         version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
         db.execute("insert into setting (name, value) values ('release', ?)", (version,))
         db.execute("update release set state = 'published'")
@@ -106,7 +112,10 @@ def copy_as_of(store: Store, seq: int, target: Path) -> None:
 
 def drop_orphans(db: sqlite3.Connection) -> None:
     """Delete what no state of any piece refers to."""
-    db.execute("delete from piece where id not in (select piece from piece_version)")
+    db.execute(
+        "delete from piece where id not in (select piece from piece_version)"
+        " and id not in (select piece from tombstone where piece is not null)"
+    )
     db.execute(
         "delete from document where id not in (select document from piece)"
         " and id not in (select document from document_version)"
@@ -123,6 +132,9 @@ def drop_orphans(db: sqlite3.Connection) -> None:
         "delete from text where sha256 not in (select text from piece_version)"
         " and sha256 not in (select text_original from piece_version)"
         " and sha256 not in (select published from piece_version where published is not null)"
+        " and sha256 not in (select j.value from tombstone t, json_each(json_extract(t.state, '$.piece')) j"
+        "  where t.state is not null and j.key in ('text', 'text_original', 'published')"
+        "  and j.value is not null)"
     )
 
 
@@ -166,6 +178,8 @@ def checked_root(rows: Iterator[dict[str, object]], where: str) -> tuple[str, in
             None if cluster is None else str(cluster),
             bool(row["is_canonical"]),
         )
+        if text is None:  # it was taken down, and so were words of its title: its leaf stays
+            computed = str(row["leaf"])
         if computed != row["leaf"]:
             raise DamagedError(f"{where}: piece {identity} is not what its leaf hash says.")
         leaves.append(computed)

@@ -15,8 +15,8 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import zstandard
@@ -416,17 +416,41 @@ def _read_index(releases_dir: Path) -> list[ReleaseDetails]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         return [
-            ReleaseDetails(**{**entry, "files": tuple(ReleaseFile(**one) for one in entry["files"])})
+            ReleaseDetails(
+                **{
+                    **entry,
+                    "files": tuple(ReleaseFile(**one) for one in entry["files"]),
+                    "taken_down": tuple(entry.get("taken_down", ())),
+                }
+            )
             for entry in index["releases"]
         ]
     except (ValueError, KeyError, TypeError):
         raise DamagedError(f"{path} cannot be read; restore it from a copy of the releases.") from None
 
 
+def mark_taken_down(releases_dir: Path, case_id: str, versions: Iterable[str]) -> None:
+    """Note in index.json that the files of these releases still hold what a case took down."""
+    marked = set(versions)
+    entries = _read_index(releases_dir)
+    changed = [
+        replace(one, taken_down=(*one.taken_down, case_id))
+        if one.version in marked and case_id not in one.taken_down
+        else one
+        for one in entries
+    ]
+    if changed != entries:
+        _write_entries(releases_dir, changed)
+
+
 def _write_index(releases_dir: Path, added: ReleaseDetails) -> None:
     entries = [one for one in _read_index(releases_dir) if one.version != added.version]
-    entries.append(added)
-    good = [one.version for one in entries if not one.withdrawn]
+    _write_entries(releases_dir, [*entries, added])
+
+
+def _write_entries(releases_dir: Path, entries: Sequence[ReleaseDetails]) -> None:
+    # a release that was written again comes after later ones, and is no news
+    good = [one.version for one in sorted(entries, key=lambda one: one.seq) if not one.withdrawn]
     index = {
         "format": 1,
         "latest": good[-1] if good else None,

@@ -148,7 +148,9 @@ def _are_masks(text: str, spans: str) -> bool:
 
 def _leaves(store: Store) -> Iterator[str]:
     # a state that was released unmasked keeps its leaf, but a release made later shows it masked
-    where = "where v.published is not null" if store.setting("release") is not None else ""
+    # and what was taken down keeps its leaf without its words
+    where = "where v.withdrawn is null"
+    where += " and v.published is not null" if store.setting("release") is not None else ""
     rows = store.rows(
         f"select v.piece, {PUBLISHED}, {PUBLISHED_TITLE}, d.url, v.flags, v.genre, v.script, v.cluster,"
         " v.is_canonical, v.leaf"

@@ -1,0 +1,286 @@
+"""The commands of a takedown case: takedown hold, lift, purge, reissue, list, reply."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fanwen.corpus.home import Home
+from fanwen.corpus.options import home_option, json_option
+from fanwen.corpus.report import Progress, print_json, table
+from fanwen.errors import UsageError
+
+BASES = ("copyright", "privacy", "site_request", "legal_order", "other")
+
+
+def _what(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What is meant, and in which case: the same for hold and purge."""
+    options = (
+        click.argument("targets", metavar="[TARGET]...", nargs=-1),
+        click.option(
+            "--text",
+            "texts",
+            metavar="FILE",
+            multiple=True,
+            help="Pieces that are the text in FILE, or near to it; may be repeated.",
+        ),
+        click.option("--case", "case_id", metavar="ID", help="Name of the case; <today>-<n> by default."),
+        click.option("--basis", type=click.Choice(BASES), help="Ground of the request; 'other' by default."),
+        click.option("--received", metavar="DATE", help="When the request came in; today by default."),
+        click.option(
+            "--siblings", is_flag=True, help="Near copies, and pieces that hold the text, go along too."
+        ),
+        click.option("--dry-run", is_flag=True, help="Only show what is concerned; change nothing."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@click.group()
+def takedown() -> None:
+    """Remove texts on request: look (--dry-run), hold, then lift or purge.
+
+    TARGET is a URL, a host, the id of a piece or of a cluster; piece:ID, cluster:ID and host:NAME say which.
+    Exact copies always go along. A list of what is never asked for is kept in takedown.txt instead.
+    """
+
+
+@takedown.command()
+@home_option
+@json_option
+@_what
+def hold(
+    home: Home,
+    as_json: bool,
+    targets: tuple[str, ...],
+    texts: tuple[str, ...],
+    case_id: str | None,
+    basis: str | None,
+    received: str | None,
+    siblings: bool,
+    dry_run: bool,
+) -> None:
+    """Keep pieces out at once: of search, of builds, and of every release until they are lifted.
+
+    Example: fanwen takedown hold http://wenku.example/1.html --case 2026-7 --basis copyright
+    """
+    from fanwen.corpus import takedown_acts
+    from fanwen.corpus.store import open_store
+
+    with home.locked("takedown hold"):
+        _carry_on(home)
+        with open_store(_corpus(home)) as store:
+            found = _plan(store, targets, texts, siblings)
+            if dry_run:
+                _show(found, as_json)
+                return
+            case = takedown_acts.opened(store, case_id, basis, received)
+            count = takedown_acts.hold(store, case, found)
+    if as_json:
+        print_json({"case": asdict(case), "held": count, "plan": _shown(found)})
+    else:
+        print(
+            f"Case {case.case_id}: {count:,} pieces are on hold."
+            f" 'fanwen takedown lift {case.case_id}' brings them back,"
+            f" 'fanwen takedown purge --case {case.case_id}' erases them."
+        )
+
+
+@takedown.command()
+@home_option
+@json_option
+@click.argument("case_id", metavar="CASE")
+def lift(home: Home, as_json: bool, case_id: str) -> None:
+    """Bring back what is on hold in a case, exactly as it was."""
+    from fanwen.corpus import takedown_acts
+    from fanwen.corpus.store import open_store
+
+    with home.locked("takedown lift"):
+        _carry_on(home)
+        with open_store(_corpus(home)) as store:
+            count = takedown_acts.lift(store, case_id)
+    print_json({"case": case_id, "lifted": count}) if as_json else print(f"{count:,} pieces are back.")
+
+
+@takedown.command()
+@home_option
+@json_option
+@_what
+@click.option("--yes", is_flag=True, help="Do not ask before everything of a host is erased.")
+def purge(
+    home: Home,
+    as_json: bool,
+    targets: tuple[str, ...],
+    texts: tuple[str, ...],
+    case_id: str | None,
+    basis: str | None,
+    received: str | None,
+    siblings: bool,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Erase pieces for good: texts, the pages they came from, and every trace of them in the home.
+
+    Without a TARGET, what is on hold in the --case is purged. Releases made before are not changed, but named.
+    """
+    from fanwen.corpus import erase, takedown_acts
+    from fanwen.corpus.store import open_store
+
+    with home.locked("takedown purge"):
+        finished = _carry_on(home)
+        with open_store(_corpus(home)) as store:
+            if not targets and not texts and case_id is not None:
+                targets = tuple(f"piece:{piece}" for piece in takedown_acts.held_in(store, case_id))
+                if not targets and any(one.case_id == case_id for one in finished):
+                    _say_erased(finished, as_json)  # a purge that was interrupted
+                    return
+            found = _plan(store, targets, texts, siblings)
+            if dry_run:
+                _show(found, as_json)
+                return
+            _confirm(found.hosts, len(found.pieces), yes=yes)
+            case = takedown_acts.opened(store, case_id, basis, received)
+            takedown_acts.purge(home, store, case, found)
+        with closing(Progress()) as progress:
+            finished = erase.finish(home, progress)
+    _say_erased(finished, as_json)
+    if not as_json and found.releases:
+        print(
+            f"Releases made before still hold it: {', '.join(found.releases)}."
+            f" 'fanwen takedown reissue' writes them again without it."
+        )
+
+
+@takedown.command("list")
+@home_option
+@json_option
+def list_cases(home: Home, as_json: bool) -> None:
+    """All cases with their state: held, lifted, purged, or erasing after an interruption."""
+    from fanwen.corpus import takedown_acts
+    from fanwen.corpus.store import open_store
+
+    with open_store(_corpus(home), readonly=True) as store:
+        found = takedown_acts.cases(store)
+    if as_json:
+        print_json(found)
+    elif found:
+        head = ("case", "state", "basis", "received", "held", "purged", "releases that hold it")
+        rows = [
+            (c.case_id, c.state, c.basis, c.received, len(c.held), len(c.purged), " ".join(c.releases))
+            for c in found
+        ]
+        print(table([head, *rows]))
+    else:
+        print("No takedown case yet.")
+
+
+@takedown.command()
+@home_option
+@json_option
+@click.argument("case_id", metavar="CASE")
+@click.option("--lang", type=click.Choice(("zh", "en")), default="zh", show_default=True, help="Language.")
+def reply(home: Home, as_json: bool, case_id: str, lang: str) -> None:
+    """Print the draft of a reply to whoever asked, to be read and completed before it is sent."""
+    from fanwen.corpus import takedown_acts
+    from fanwen.corpus.reply import draft
+    from fanwen.corpus.store import open_store
+
+    with open_store(_corpus(home), readonly=True) as store:
+        text = draft(store, takedown_acts.case_of(store, case_id), lang, home.config().takedown)
+    print_json({"case": case_id, "language": lang, "reply": text}) if as_json else print(text)
+
+
+def _corpus(home: Home) -> Path:
+    if not home.corpus.is_file():
+        raise UsageError(f"There is no corpus in {home.path}; name another home with --home.")
+    return home.corpus
+
+
+def _carry_on(home: Home) -> list[Any]:
+    """Finish what an interrupted purge left to be erased."""
+    from fanwen.corpus import erase
+
+    with closing(Progress()) as progress:
+        return erase.finish(home, progress)
+
+
+def _plan(store: Any, targets: tuple[str, ...], texts: tuple[str, ...], siblings: bool) -> Any:
+    from fanwen.corpus.takedown_case import plan
+
+    if not targets and not texts:
+        raise UsageError("Name what is meant: a URL, a host, the id of a piece or cluster, or --text FILE.")
+    return plan(store, targets, [_read(Path(file)) for file in texts], siblings=siblings)
+
+
+def _read(file: Path) -> str:
+    from fanwen.cleaners.decode import decode
+
+    try:
+        text = decode(file.read_bytes()).text.strip()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({error.strerror}); give a text file.") from None
+    if not text:
+        raise UsageError(f"{file} is empty; give a file with the text that is meant.")
+    return text
+
+
+def _confirm(hosts: Iterable[str], pieces: int, *, yes: bool) -> None:
+    """A typo must not erase a site."""
+    if yes:
+        return
+    for host in hosts:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"This erases all {pieces:,} pieces of {host} for good; say --yes if that is meant."
+            )
+        if (
+            click.prompt(f"This erases all {pieces:,} pieces of {host} for good. Type the host to go on")
+            != host
+        ):
+            raise UsageError(f"That was not {host}; nothing was erased.")
+
+
+def _shown(found: Any) -> dict[str, object]:
+    told = asdict(found)
+    return {name: told[name] for name in ("pieces", "siblings", "releases", "hosts", "pages", "innocent")}
+
+
+def _show(found: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(_shown(found))
+        return
+    head = ("piece", "why", "state", "in releases", "title", "url")
+    for name, several in (
+        ("Concerned", found.pieces),
+        ("Left alone (--siblings takes near and contains)", found.siblings),
+    ):
+        if several:
+            rows = [(p.piece_id, p.why, p.state, " ".join(p.releases), p.title, p.url) for p in several]
+            print(f"{name}:\n{table([head, *rows])}\n")
+    print(f"Releases whose files hold the text: {', '.join(found.releases) or 'none'}.")
+    print(f"Pages whose bytes a purge erases: {', '.join(found.pages) or 'none'}.")
+    if found.innocent:
+        print(f"Other pieces of these pages, which stay: {', '.join(found.innocent)}.")
+
+
+def _say_erased(finished: list[Any], as_json: bool) -> None:
+    if as_json:
+        print_json(finished)
+        return
+    for one in finished:
+        print(
+            f"Case {one.case_id} is erased and proved: {len(one.bodies):,} pages and {len(one.files):,} files went"
+            " with it; the same text and near ones will not come back."
+        )
+        if one.left:
+            print(f"Look through these yourself: {', '.join(one.left)}.")
+
+
+COMMANDS = (takedown,)
