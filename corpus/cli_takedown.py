@@ -128,7 +128,8 @@ def purge(
 ) -> None:
     """Erase pieces for good: texts, the pages they came from, and every trace of them in the home.
 
-    Without a TARGET, what is on hold in the --case is purged. Releases made before are not changed, but named.
+    Without a TARGET, what is on hold in the --case is purged. Releases made before are not changed, but
+    named.
     """
     from fanwen.corpus import erase, takedown_acts
     from fanwen.corpus.store import open_store
@@ -156,6 +157,38 @@ def purge(
             f"Releases made before still hold it: {', '.join(found.releases)}."
             f" 'fanwen takedown reissue' writes them again without it."
         )
+
+
+@takedown.command()
+@home_option
+@json_option
+@click.argument("versions", metavar="VERSION...", nargs=-1, required=True)
+@click.option(
+    "--delete-withdrawn", is_flag=True, help="Delete the folders of the releases that are replaced."
+)
+def reissue(home: Home, as_json: bool, versions: tuple[str, ...], delete_withdrawn: bool) -> None:
+    """Write earlier releases again under new numbers, without what was taken down since; 'all' takes each that
+    still holds something.
+
+    Counts and root hash stay, since what is gone counts by its leaf. The former release is marked as withdrawn.
+    """
+    from fanwen.corpus import release
+
+    with home.locked("takedown reissue"):
+        _carry_on(home)
+        if versions == ("all",):
+            known = (release.show(home.releases, one.version) for one in release.listing(home.releases))
+            versions = tuple(one.version for one in known if one.taken_down and not one.withdrawn)
+        made = [
+            release.reissue(_corpus(home), home.releases, version, delete_withdrawn=delete_withdrawn)
+            for version in versions
+        ]
+    if as_json:
+        print_json([{"version": one.version, "reissue_of": one.reissue_of, "root": one.root} for one in made])
+    elif made:
+        print("\n".join(f"{one.reissue_of} is withdrawn and replaced by {one.version}." for one in made))
+    else:
+        print("No release holds anything that was taken down.")
 
 
 @takedown.command("list")
@@ -276,8 +309,8 @@ def _say_erased(finished: list[Any], as_json: bool) -> None:
         return
     for one in finished:
         print(
-            f"Case {one.case_id} is erased and proved: {len(one.bodies):,} pages and {len(one.files):,} files went"
-            " with it; the same text and near ones will not come back."
+            f"Case {one.case_id} is erased and proved: {len(one.bodies):,} pages and {len(one.files):,} files"
+            " went with it; the same text and near ones will not come back."
         )
         if one.left:
             print(f"Look through these yourself: {', '.join(one.left)}.")

@@ -1,9 +1,9 @@
 """Erases from a home what a purge ordered, so that no stretch of it is left, and proves it.
 
-In go orders (table ``erasure``, written with the purge itself), out come :class:`Erased`: strings elsewhere in
-corpus.db, bodies in the archive, files of the home, caches, freed pages and logs are done one after the other.
-A kill stops this no longer than to the next command that writes. Earlier releases are never touched, only named
-in their index.
+In go orders (table ``erasure``, written with the purge itself), out come :class:`Erased`: strings elsewhere
+in corpus.db, bodies in the archive, files of the home, caches, freed pages and logs are done one after the
+other. A kill stops this no longer than to the next command that writes. Earlier releases are never touched,
+only named in their index.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _STRINGS_OF_ARCHIVE = (("url", "name"), ("fetch", "headers"))
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What one order came to. ``left`` are files that a person has to look at: settings, and very large ones."""
+    """What one order came to. ``left`` are files to be looked at by a person: settings, very large ones."""
 
     case_id: str
     bodies: tuple[str, ...]
@@ -51,20 +51,28 @@ def finish(home: Home, progress: Progress | None = None) -> list[Erased]:
     if not home.corpus.is_file():
         return []
     with open_store(home.corpus) as store:
-        orders = store.rows(
-            "select id, case_id, whole, stretches, bodies from erasure order by id"
-        ).fetchall()
-        return [_carry_out(home, store, *row, progress or (lambda *_: None)) for row in orders]
+        rows = store.rows("select id, case_id, whole, stretches, bodies from erasure order by id").fetchall()
+        return [_carry_out(home, store, _Order(*row), progress or (lambda *_: None)) for row in rows]
 
 
-def _carry_out(
-    home: Home, store: Store, number: int, case: str, whole: int, blob: bytes, bodies: str, progress: Progress
-) -> Erased:
-    gone = not_kept(store.conn, stretches_from(blob))
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A row of the table ``erasure``."""
+
+    id: int
+    case_id: str
+    whole: int
+    stretches: bytes
+    bodies: str
+
+
+def _carry_out(home: Home, store: Store, order: _Order, progress: Progress) -> Erased:
+    gone = not_kept(store.conn, stretches_from(order.stretches))
+    case, whole = order.case_id, bool(order.whole)
     with store.atomic():
         cut_strings(store.conn, gone)
     progress("strings", 1, _STEPS)
-    erased, documents = _from_archive(home, store, gone, json.loads(bodies), case, whole=bool(whole))
+    erased, documents = _from_archive(home, store, gone, json.loads(order.bodies), case, whole=whole)
     progress("bodies", 2, _STEPS)
     files, left = _from_files(home, gone) if whole else ([], [])
     progress("files", 3, _STEPS)
@@ -88,7 +96,7 @@ def _carry_out(
     done = Erased(case, tuple(erased), tuple(documents), tuple(files), tuple(left))
     with store.atomic():
         _note(store, done, len(gone.hashes))
-        store.rows("delete from erasure where id = ?", number)
+        store.rows("delete from erasure where id = ?", order.id)
     _empty_log(store)
     progress("done", _STEPS, _STEPS)
     return done

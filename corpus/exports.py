@@ -52,11 +52,14 @@ _LEAF_FIELDS = (
 )
 
 
-def write(store: Store, seq: int, folder: Path) -> None:
-    """Write all files of release ``seq`` into the empty ``folder``."""
+def write(store: Store, seq: int, folder: Path, *, reissue: str | None = None) -> None:
+    """Write all files of release ``seq`` into the empty ``folder``; with ``reissue`` under that version."""
     (folder / "jsonl").mkdir()
     plain = folder / "fanwen.db"
     copy_as_of(store, seq, plain)
+    if reissue is not None:
+        with _opened(plain, write=True) as db:
+            _rename(db, seq, reissue)
     with _opened(plain) as db:
         with _compressed(folder / PIECES) as stream:
             for row in piece_rows(db):
@@ -107,7 +110,15 @@ def copy_as_of(store: Store, seq: int, target: Path) -> None:
         # when a migration ran on this machine is nobody's business, and would differ every time
         db.execute("update _sqlite_migrations set applied_at = ?", (date,))
         db.execute("commit")
+        # counts how often this file was written anew here, for instance after a purge
+        db.execute("pragma schema_version = 1")
         db.execute("vacuum")
+
+
+def _rename(db: sqlite3.Connection, seq: int, version: str) -> None:
+    """Call the last release of the copy ``version``; its former name stays on record."""
+    db.execute("update release set reissue_of = version, version = ? where seq = ?", (version, seq))
+    db.execute("update setting set value = ? where name = 'release'", (version,))
 
 
 def drop_orphans(db: sqlite3.Connection) -> None:
@@ -254,7 +265,7 @@ def _sync(folder: Path) -> None:
 
 
 def _manifest(db: sqlite3.Connection, seq: int) -> str:
-    columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools, mask"
+    columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools, mask, reissue_of"
     values = db.execute(f"select {columns} from release where seq = ?", (seq,)).fetchone()
     manifest = dict(zip(columns.split(", "), values, strict=True))
     for name in ("tools", "mask"):

@@ -205,7 +205,7 @@ def prepare(store: Store, kinds: frozenset[str]) -> None:
 
 
 def forget(store: Store) -> None:
-    """Note that what is there may be masked otherwise than it should be: :func:`update` looks at all of it."""
+    """Note that what is there may be masked otherwise than it should be; :func:`update` looks at it."""
     store.rows("delete from setting where name = ?", _SETTING)
 
 

@@ -328,6 +328,57 @@ def _log_canonicals(store: Store) -> None:
         )
 
 
+def reissue(
+    corpus_path: Path, releases_dir: Path, version: str, *, delete_withdrawn: bool = False
+) -> ReleaseDetails:
+    """Write a release again as it was, without what was taken down since, under the next free number.
+
+    Counts and root are the same: what is gone counts by its leaf. The former one is marked withdrawn in
+    index.json; its folder goes only with ``delete_withdrawn``. Killed and run again, it ends in the same state.
+    Raises UsageError for an unknown or withdrawn version.
+    """
+    known = {one.version: one for one in _read_index(releases_dir)}
+    again = next((one for one in known.values() if one.reissue_of == version), None)
+    if version not in known or (known[version].withdrawn and again is None):
+        raise UsageError(
+            f"There is no release {version} to issue again; 'fanwen release list' shows those there are."
+        )
+    for left in releases_dir.glob(".building-*"):
+        shutil.rmtree(left)
+    if again is None:
+        with open_store(corpus_path) as store:
+            again = _issue_again(store, releases_dir, known[version])
+    if not known[version].withdrawn:
+        entries = [one for one in _read_index(releases_dir) if one.version != version]
+        _write_entries(releases_dir, [*entries, replace(known[version], withdrawn=True)])
+    with open_store(corpus_path) as store:
+        store.rows("update release set withdrawn = 1 where version = ?", version)
+    if delete_withdrawn and (releases_dir / version).is_dir():
+        # moved away first, so that there is never half of it under its name
+        gone = (releases_dir / version).rename(releases_dir / f".building-{version}")
+        shutil.rmtree(gone)
+    return again
+
+
+def _issue_again(store: Store, releases_dir: Path, former: ReleaseDetails) -> ReleaseDetails:
+    version = _version(store, releases_dir, former.date)
+    building = releases_dir / f".building-{version}"
+    building.mkdir()
+    try:
+        exports.write(store, former.seq, building, reissue=version)
+        made = replace(former, version=version, reissue_of=former.version, taken_down=())
+        _must_be(verify(building), made)
+        building.rename(releases_dir / version)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    exports.sync_folder(releases_dir)
+    final = releases_dir / version
+    made = replace(made, sums=exports.file_hash(final / SUMS), files=_files(final))
+    _write_index(releases_dir, made)
+    return made
+
+
 def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Release | None:
     """Write and publish the release that was decided and not published yet, if there is one."""
     row = store.rows(f"select {_COLUMNS} from release where state = 'prepared'").fetchone()

@@ -1,7 +1,7 @@
 """Drafts the reply to a takedown request, in Chinese or English, for a person to read and send.
 
-In go a case and the template ``data/reply.toml``, out comes a text: what was done, when, which pages, and which
-earlier releases still hold it. It names URLs and numbers, never a text.
+In go a case and the template ``data/reply.toml``, out comes a text: what was done, when, which pages, and
+which earlier releases still hold it. It names URLs and numbers, never a text.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def m004_takedown(db: Database) -> None:
 _TAKEDOWN = """
 alter table piece_version add column withdrawn text;
 alter table document add column source_removed integer not null default 0;
-alter table release add column reissued_as text;
+alter table release add column reissue_of text;
 alter table tombstone add column state text;
 create index tombstone_piece on tombstone (piece);
 create table takedown_journal (

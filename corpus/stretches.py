@@ -1,8 +1,9 @@
 """Finds stretches of 20 characters of given texts wherever they stand, without keeping the texts.
 
-In go texts, out comes a set of hashes of every 20 characters in a row; with it strings are looked through, and
-the bytes of any file: in UTF-8, UTF-16, GB18030 and Big5, and again after unpacking zstd, gzip, zip (DOCX too), PDF and
-Parquet. No text can be read out of the set. Blanks, tags and entities in between hide nothing.
+In go texts, out comes a set of hashes of every 20 characters in a row; with it strings are looked through,
+and the bytes of any file: in UTF-8, UTF-16, GB18030 and Big5, and again after unpacking zstd, gzip, zip
+(DOCX too), PDF and Parquet. No text can be read out of the set. Blanks, tags and entities in between hide
+nothing.
 """
 
 from __future__ import annotations

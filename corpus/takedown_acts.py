@@ -1,16 +1,17 @@
 """Takedown as a case: hold, lift and purge, each one transaction in corpus.db with a line in its journal.
 
-In go a :class:`Case` and a :class:`fanwen.corpus.takedown_case.Plan`, out comes the number of pieces concerned.
-A hold keeps pieces out of the current state and of every further release until it is lifted; the state comes back
-as it was, with the same leaf. A purge is for good: texts are gone when its transaction ends, and what is left of
-them elsewhere is erased by :mod:`fanwen.corpus.erase`, which a kill cannot stop for longer than to the next command.
+In go a :class:`Case` and a :class:`fanwen.corpus.takedown_case.Plan`, out comes the number of pieces
+concerned. A hold keeps pieces out of the current state and of every further release until it is lifted; the
+state comes back as it was, with the same leaf. A purge is for good: texts are gone when its transaction
+ends, and what is left of them elsewhere is erased by :mod:`fanwen.corpus.erase`, which a kill cannot stop
+for longer than to the next command.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 
@@ -59,7 +60,7 @@ class CaseReport:
 
 
 def opened(store: Store, case_id: str | None, basis: str | None, received: str | None) -> Case:
-    """The case to act in: what is known of it, or a new one. Raises UsageError for what contradicts itself."""
+    """The case to act in: a known one or a new one. Raises UsageError for what contradicts itself."""
     if received is not None:
         try:
             date.fromisoformat(received)
@@ -75,8 +76,8 @@ def opened(store: Store, case_id: str | None, basis: str | None, received: str |
     if known is not None:
         if (basis or known[0], received or known[1]) != known:
             raise UsageError(
-                f"The case {case_id} is known with basis {known[0]}, received {known[1]}; leave both out, or name a"
-                " new case."
+                f"The case {case_id} is known with basis {known[0]}, received {known[1]};"
+                " leave both out, or name a new case."
             )
         return Case(case_id, *known)
     return Case(case_id, basis or "other", received or _today())
@@ -94,7 +95,7 @@ def hold(store: Store, case: Case, plan: Plan) -> int:
             if meant:
                 close_piece(store, piece, HELD)
         if fresh:
-            _journal(store, case, "hold", {"pieces": fresh, "releases": plan.releases})
+            journal(store, case, "hold", {"pieces": fresh, "releases": plan.releases})
     dedup.update(store)
     return len(fresh)
 
@@ -121,14 +122,14 @@ def lift(store: Store, case_id: str) -> int:
             REJECTED,
             case_id,
         )
-        _journal(store, case, "lift", {"pieces": [piece for piece, *_ in rows]})
+        journal(store, case, "lift", {"pieces": [piece for piece, *_ in rows]})
     dedup.update(store)
     search.update(store)
     return len(rows)
 
 
 def purge(home: Home, store: Store, case: Case, plan: Plan) -> int:
-    """Erase the pieces for good: their text is gone from corpus.db when this returns, and the rest is ordered."""
+    """Erase the pieces for good: corpus.db has no text of them when this returns, and the rest is ordered."""
     bodies: set[str] = set()
     if home.archive.is_file():
         with Archive(home.archive) as archive:
@@ -153,7 +154,7 @@ def purge(home: Home, store: Store, case: Case, plan: Plan) -> int:
             "pages": plan.pages,
             "releases": plan.releases,
         }
-        _journal(store, case, "purge", detail)
+        journal(store, case, "purge", detail)
     return len(pieces)
 
 
@@ -188,7 +189,7 @@ def held_in(store: Store, case_id: str) -> list[str]:
 
 
 def _bury(store: Store, kind: str, case: Case, piece: str, states: Iterable[int], held: str | None) -> None:
-    """One tombstone for every text that these states of the piece hold or show; ``held`` is what a hold kept."""
+    """One tombstone for each text that these states of the piece hold or show; ``held``: what a hold kept."""
     leaves: dict[str, str] = {}
     if held is not None:
         kept = json.loads(held)["piece"]
@@ -206,7 +207,8 @@ def _bury(store: Store, kind: str, case: Case, piece: str, states: Iterable[int]
         body = store.value("select body from text where sha256 = ?", sha256)
         folded = fold([body or ""])
         store.rows(
-            "insert into tombstone (kind, case_id, basis, received, piece, leaf, text, key, marks, added_in, state)"
+            "insert into tombstone"
+            " (kind, case_id, basis, received, piece, leaf, text, key, marks, added_in, state)"
             " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             kind,
             case.case_id,
@@ -284,9 +286,10 @@ def _restore(store: Store, piece: str, kept: dict[str, object]) -> None:
 # -- journal ------------------------------------------------------------------------------------------
 
 
-def _journal(store: Store, case: Case, action: str, detail: dict[str, object]) -> None:
+def journal(store: Store, case: Case, action: str, detail: Mapping[str, object]) -> None:
     store.rows(
-        "insert into takedown_journal (at, case_id, action, basis, received, detail) values (?, ?, ?, ?, ?, ?)",
+        "insert into takedown_journal (at, case_id, action, basis, received, detail)"
+        " values (?, ?, ?, ?, ?, ?)",
         datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         case.case_id,
         action,

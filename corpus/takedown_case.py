@@ -27,7 +27,8 @@ _WITH_SIBLINGS = ("near", "contains", "cluster")
 
 @dataclass(frozen=True, slots=True)
 class Concerned:
-    """A piece and why it is concerned: target, exact, near, contains (it holds the text), part, overlap, cluster.
+    """A piece and why it is concerned: target, exact, near, contains (it holds the text), part, overlap,
+    cluster.
 
     ``releases`` are those whose current state has it.
     """
@@ -59,7 +60,10 @@ class Plan:
 
 
 def plan(store: Store, targets: Sequence[str], texts: Sequence[str] = (), *, siblings: bool = False) -> Plan:
-    """What ``targets`` and ``texts`` concern; with ``siblings`` near copies, and what holds the text, go along."""
+    """What ``targets`` and ``texts`` concern.
+
+    With ``siblings`` near copies, and pieces that hold the text, go along.
+    """
     meant: set[str] = set()
     hosts: list[str] = []
     kin: dict[str, str] = {}
@@ -130,7 +134,8 @@ def _resolved(store: Store, target: str) -> tuple[set[str], str | None]:
         return members, None
     if is_piece and members - {target}:
         raise UsageError(
-            f"'{target}' is a piece and a cluster of {len(members)} pieces; write piece:{target} or cluster:{target}."
+            f"'{target}' is a piece and a cluster of {len(members)} pieces;"
+            f" write piece:{target} or cluster:{target}."
         )
     if is_piece:
         return {target}, None
@@ -160,7 +165,8 @@ def _comparable(url: str) -> str:
 def _on_part(store: Store, wanted: Takedown) -> set[str]:
     """Pieces of documents one of whose further pages has the URL."""
     rows = store.rows(
-        "select distinct w.document, json_extract(j.value, '$.url') from document_version w, json_each(w.bodies) j"
+        "select distinct w.document, json_extract(j.value, '$.url')"
+        " from document_version w, json_each(w.bodies) j"
     )
     documents = {document for document, url in rows if url and wanted.names(url)}
     return _column(
@@ -265,7 +271,8 @@ def _states(store: Store, pieces: set[str]) -> tuple[set[int], set[str]]:
     ).fetchall()
     hashes = {text for _, *texts in rows for text in texts if text is not None}
     for (state,) in store.rows(
-        "select t.state from json_each(?) one join tombstone t on t.piece = one.value where t.state is not null",
+        "select t.state from json_each(?) one join tombstone t on t.piece = one.value"
+        " where t.state is not null",
         _list(pieces),
     ):
         held = json.loads(state)["piece"]
@@ -279,7 +286,8 @@ def _copies(store: Store, hashes: set[str]) -> dict[int, str]:
         "with one(sha256) as (select value from json_each(?)),"
         " same(sha256) as (select sha256 from one union select f.text from fingerprint f where f.key in"
         "  (select g.key from one join fingerprint g on g.text = one.sha256))"
-        " select v.id, v.piece from same join piece_version v on v.text = same.sha256 where v.withdrawn is null"
+        " select v.id, v.piece from same join piece_version v on v.text = same.sha256"
+        "  where v.withdrawn is null"
         " union select v.id, v.piece from same join piece_version v on v.published = same.sha256"
         "  where v.withdrawn is null",
         _list(hashes),
@@ -301,8 +309,8 @@ def _concerned(store: Store, pieces: Mapping[str, str]) -> Iterator[Concerned]:
             "select 1 from tombstone where piece = ? and kind = 'hold' and lifted_in is null", piece
         )
         versions = store.rows(
-            "select distinct r.version from release r join piece_version v on v.piece = ? and v.added_in <= r.seq"
-            " and (v.removed_in is null or v.removed_in > r.seq) order by r.seq",
+            "select distinct r.version from release r join piece_version v on v.piece = ?"
+            " and v.added_in <= r.seq and (v.removed_in is null or v.removed_in > r.seq) order by r.seq",
             piece,
         )
         state = "held" if held else "current" if row[2] else "past"

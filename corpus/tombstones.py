@@ -1,8 +1,8 @@
 """What takedown cases keep from coming back: exact copies, and near ones of what was purged.
 
-In go the tombstones of corpus.db that are in force, out comes the case that a newcomer would break. A near copy
-is known by the fingerprints that were kept of the text: the share of them that stand among *all* 8-grams of the
-newcomer does not depend on its length, so a compilation that holds the text is known too.
+In go the tombstones of corpus.db that are in force, out comes the case that a newcomer would break. A near
+copy is known by the fingerprints that were kept of the text: the share of them that stand among *all*
+8-grams of the newcomer does not depend on its length, so a compilation that holds the text is known too.
 """
 
 from __future__ import annotations

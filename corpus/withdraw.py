@@ -1,8 +1,8 @@
 """Takes the texts of states of pieces out of a database: leaf and hashes stay, no words do.
 
-In go the numbers of states, out come the stretches that their texts had; with these, whatever else in the database
-repeats them is cut. Works on corpus.db and on the copy that a release is made from, within the caller's
-transaction. What stands in a kept piece too is no stretch of what is withdrawn.
+In go the numbers of states, out come the stretches that their texts had; with these, whatever else in the
+database repeats them is cut. Works on corpus.db and on the copy that a release is made from, within the
+caller's transaction. What stands in a kept piece too is no stretch of what is withdrawn.
 """
 
 from __future__ import annotations
@@ -48,7 +48,8 @@ def blank(db: sqlite3.Connection, states: Iterable[int], texts: Iterable[str], c
     gone = stretches_of(
         body
         for (body,) in db.execute(
-            "select t.body from json_each(?) one join text t on t.sha256 = one.value where t.body is not null",
+            "select t.body from json_each(?) one join text t on t.sha256 = one.value"
+            " where t.body is not null",
             (hashes,),
         )
     )
@@ -89,7 +90,7 @@ def withhold(db: sqlite3.Connection) -> None:
 
 
 def order(store: Store, case: str, gone: Stretches, bodies: Iterable[str], *, whole: bool) -> None:
-    """Note what :mod:`fanwen.corpus.erase` has to erase besides; ``whole``: it may be anywhere in the home."""
+    """Note what :mod:`fanwen.corpus.erase` has to erase besides; ``whole``: it may be anywhere."""
     store.rows(
         "insert into erasure (case_id, whole, stretches, bodies) values (?, ?, ?, ?)",
         case,

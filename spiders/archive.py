@@ -222,7 +222,7 @@ class Archive:
             )
 
     def page_bodies(self) -> Iterator[tuple[str, bytes]]:
-        """Every body of a page or file that is there, with its sha256; what robots.txt said is evidence, no page."""
+        """Every body of a page or file that is there, with its sha256; robots.txt is evidence and no page."""
         with explained(self.path):
             digests = self.conn.execute(
                 "SELECT sha256 FROM body WHERE sha256 NOT IN (SELECT sha256 FROM erased) AND sha256 NOT IN"

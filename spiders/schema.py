@@ -208,7 +208,8 @@ CREATE TABLE budget (
 """
 
 _ERASED = """
--- bodies that were erased on purpose, and in which case: their rows stay without data, so the same bytes never come back
+-- bodies that were erased on purpose, and in which case: their rows stay without data, and so the same
+-- bytes never come back
 CREATE TABLE erased (
   sha256 TEXT PRIMARY KEY REFERENCES body(sha256),
   case_id TEXT NOT NULL

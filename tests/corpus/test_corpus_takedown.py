@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import sqlite3
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pyarrow.parquet
 import pytest
 import zstandard
 from leftovers import left_in, stretches
+from small_pdf import write_pdf
 
 import fanwen
 from fanwen.corpus import erase, exports, release, search, takedown_acts, verify
@@ -144,7 +144,9 @@ def test_pieces_hosts_clusters_and_texts_are_targets(filled: Any, write: Any) ->
         find(filled, texts=[half])
 
 
-@pytest.mark.parametrize("target", ["http://wenku.example/none.html", "0123456789abcdef", "host:none.example"])
+@pytest.mark.parametrize(
+    "target", ["http://wenku.example/none.html", "0123456789abcdef", "host:none.example"]
+)
 def test_what_nobody_knows_is_told_as_such(filled: Any, target: str) -> None:
     with pytest.raises(UsageError, match="No piece is known"):
         find(filled, target)
@@ -222,7 +224,9 @@ def test_a_page_that_changed_during_a_hold_is_read_again_when_it_is_lifted(
     assert write(4) not in texts(filled)
 
 
-def test_a_copy_that_came_during_a_hold_comes_in_when_it_is_lifted(filled: Any, write: Any, html: Any) -> None:
+def test_a_copy_that_came_during_a_hold_comes_in_when_it_is_lifted(
+    filled: Any, write: Any, html: Any
+) -> None:
     hold(filled, url("other.html"))
     filled.serve({"copy.html": html("车队总结", write(4))}, day=2)
     assert build(filled).rejects["tombstoned"] == 1
@@ -395,9 +399,7 @@ def test_a_stretch_of_a_kept_piece_is_left_where_it_stands(home: Any, write: Any
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "gb18030"])
 @pytest.mark.parametrize("packing", ["plain", "zstd", "gzip", "parquet", "pdf", "database"])
-def test_a_planted_stretch_is_found(
-    tmp_path: Path, write: Any, encoding: str, packing: str
-) -> None:
+def test_a_planted_stretch_is_found(tmp_path: Path, write: Any, encoding: str, packing: str) -> None:
     text = write(3)
     plain = b"\x00\xff" + text[200:224].encode(encoding) + b"\xfe"
     data = {

@@ -42,8 +42,7 @@ def left_in(folder: Path, wanted: Iterable[str], *, but: Iterable[str] = ()) -> 
 
 def _readings(path: Path) -> Iterator[tuple[str, bytes]]:
     data = path.read_bytes()
-    for how, inner in _unpacked(data):
-        yield how, inner
+    yield from _unpacked(data)
     if data.startswith(b"SQLite format 3"):
         db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
         for (table,) in db.execute("select name from sqlite_master where type = 'table'").fetchall():
