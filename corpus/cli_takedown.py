@@ -163,14 +163,12 @@ def purge(
 @home_option
 @json_option
 @click.argument("versions", metavar="VERSION...", nargs=-1, required=True)
-@click.option(
-    "--delete-withdrawn", is_flag=True, help="Delete the folders of the releases that are replaced."
-)
+@click.option("--delete-withdrawn", is_flag=True, help="Delete the folders of what is replaced.")
 def reissue(home: Home, as_json: bool, versions: tuple[str, ...], delete_withdrawn: bool) -> None:
-    """Write earlier releases again under new numbers, without what was taken down since; 'all' takes each that
-    still holds something.
+    """Write earlier releases again under new numbers, without what was taken down since.
 
-    Counts and root hash stay, since what is gone counts by its leaf. The former release is marked as withdrawn.
+    'all' takes each that still holds something. Counts and root hash stay, since what is gone
+    counts by its leaf. The former release is marked as withdrawn.
     """
     from fanwen.corpus import release
 

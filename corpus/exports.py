@@ -265,7 +265,8 @@ def _sync(folder: Path) -> None:
 
 
 def _manifest(db: sqlite3.Connection, seq: int) -> str:
-    columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools, mask, reissue_of"
+    columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools, mask"
+    columns += ", reissue_of"
     values = db.execute(f"select {columns} from release where seq = ?", (seq,)).fetchone()
     manifest = dict(zip(columns.split(", "), values, strict=True))
     for name in ("tools", "mask"):

@@ -126,6 +126,8 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     The archive is told which documents kept their text, so that the next crawl leaves them alone for longer.
     What a takedown left to be erased is erased first, and what came back of it afterwards.
     """
+    if home.archive.is_file():
+        Archive(home.archive).close()  # brings one of an earlier fanwen up to date
     erase.finish(home, progress)
     sites = home.sites()
     report = build(

@@ -334,7 +334,7 @@ def reissue(
     """Write a release again as it was, without what was taken down since, under the next free number.
 
     Counts and root are the same: what is gone counts by its leaf. The former one is marked withdrawn in
-    index.json; its folder goes only with ``delete_withdrawn``. Killed and run again, it ends in the same state.
+    index.json; its folder goes only with ``delete_withdrawn``. Killed and run again, it ends the same.
     Raises UsageError for an unknown or withdrawn version.
     """
     known = {one.version: one for one in _read_index(releases_dir)}

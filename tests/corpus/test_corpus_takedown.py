@@ -26,6 +26,7 @@ from fanwen.corpus.takedown_acts import Case, CaseReport
 from fanwen.corpus.takedown_case import Plan, plan
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
+from fanwen.spiders.items import Consent
 
 CASE = Case("2026-7", "copyright", "2026-03-05")
 
@@ -335,6 +336,20 @@ def test_the_text_does_not_come_back(filled: Any, write: Any, html: Any, tmp_pat
     assert is_whole(filled)
 
 
+def test_what_a_site_says_counts_for_pages_without_bytes_too(filled: Any, write: Any) -> None:
+    purge(filled, url("mine.html"))
+    leaves = {one.text: one.leaf for one in pieces(filled).values() if one.url == url("several.html")}
+    assert set(leaves) == {write(2), write(3)}
+    filled.serve({}, day=2, consent=Consent(reservations=("tdm-reservation",)))
+    build(filled)
+    kept = {one.text: one for one in pieces(filled).values() if one.url == url("several.html")}
+    assert {one.excluded_why for one in kept.values()} == {"reservation_found"}
+    filled.serve({}, day=3)
+    build(filled)
+    assert {one.text: one.leaf for one in pieces(filled).values() if one.url == url("several.html")} == leaves
+    assert is_whole(filled)
+
+
 def test_a_near_copy_that_was_kept_stays(filled: Any) -> None:
     purge(filled, url("mine.html"))
     assert url("near.html") in {one.url for one in pieces(filled).values()}
@@ -434,3 +449,54 @@ def _database(path: Path, blob: bytes) -> bytes:
     db.commit()
     db.close()
     return path.read_bytes()
+
+
+# -- releases that were made before -------------------------------------------------------------------
+
+
+def test_a_release_is_issued_again_without_what_is_gone(filled: Any, write: Any, html: Any) -> None:
+    filled.serve({"later.html": html("后来", write(12))}, day=2)
+    build(filled)
+    released(filled)
+    purge(filled, url("mine.html"), siblings=True)
+    made = released(filled)
+    before = {one.version: one for one in release.listing(filled.releases)}
+    again = release.reissue(filled.corpus, filled.releases, "2026.3.0", delete_withdrawn=True)
+    assert (again.root, again.pieces) == (before["2026.3.0"].root, before["2026.3.0"].pieces)
+    assert (again.version, again.reissue_of) == ("2026.3.3", "2026.3.0")
+    # killed before the former was marked, and run again
+    assert release.reissue(filled.corpus, filled.releases, "2026.3.0") == release.show(
+        filled.releases, "2026.3.3"
+    )
+    assert (
+        release.reissue(filled.corpus, filled.releases, "2026.3.1", delete_withdrawn=True).version
+        == "2026.3.4"
+    )
+    index = json.loads((filled.releases / "index.json").read_text())
+    assert index["latest"] == made
+    assert [one["version"] for one in index["releases"] if one["withdrawn"]] == ["2026.3.0", "2026.3.1"]
+    assert left_in(filled.path, stretches([write(1)], texts(filled), step=5)) == []
+    assert release.verify(filled.releases / "2026.3.3").root == before["2026.3.0"].root
+    with fanwen.open(filled.releases / "2026.3.3") as corpus:
+        assert len([one for one in corpus.pieces(default=False) if one.text is None]) == 4
+    assert is_whole(filled)
+    with pytest.raises(UsageError, match=r"no release 2026\.3\.9"):
+        release.reissue(filled.corpus, filled.releases, "2026.3.9")
+
+
+def test_a_release_that_was_decided_before_a_purge_is_finished_without_the_text(
+    filled: Any, write: Any, html: Any
+) -> None:
+    filled.serve({"later.html": html("后来", write(12))}, day=2)
+    build(filled)
+
+    def stop(name: str, done: int, total: int) -> None:
+        if name == "prepared":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        release.create(filled.corpus, filled.releases, progress=stop)
+    purge(filled, url("mine.html"), siblings=True)
+    released(filled)
+    assert left_in(filled.path, stretches([write(1)], texts(filled), step=5), but=["releases/2026.3.0"]) == []
+    assert is_whole(filled)
