@@ -165,15 +165,28 @@ def _from_files(home: Home, gone: Stretches) -> tuple[list[str], list[str]]:
     done, left = [], []
     for path in _files(home):
         name = path.relative_to(home.path).as_posix()
-        if path.stat().st_size > LARGEST:
+        if path.is_file() and path.stat().st_size > LARGEST:
             left.append(name)
-        elif gone.in_bytes(path.read_bytes()):
+        elif path.is_file() and gone.in_bytes(path.read_bytes()):
             if path.suffix in (".toml", ".txt") and path.parent in (home.path, home.site_folder):
                 left.append(name)
                 continue
             _remove(path, gone, report=path.parent == home.runs)
             done.append(name)
+            done += _canaries_of(home, path)
     return done, left
+
+
+def _canaries_of(home: Home, page: Path) -> list[str]:
+    """Take away canaries that need a page that is gone; without it they would only fail."""
+    if page.parent.parent != home.site_folder:
+        return []
+    needing = [
+        one for one in page.parent.glob("*.json") if f'"{page.name}"' in one.read_text(encoding="utf-8")
+    ]
+    for one in needing:
+        one.unlink()
+    return [one.relative_to(home.path).as_posix() for one in needing]
 
 
 def _files(home: Home) -> Iterator[Path]:

@@ -88,14 +88,17 @@ def hold(store: Store, case: Case, plan: Plan) -> int:
     with store.atomic():
         held = _held(store)
         fresh = [one.piece_id for one in plan.pieces if one.piece_id not in held]
+        if not fresh:
+            raise UsageError(
+                "There is no piece to hold, or all are on hold; 'fanwen takedown list' shows the cases."
+            )
         for piece in fresh:
             meant = _is_meant(store, piece, plan)
             kept = _kept(store, current(store, "v.piece = ?", piece)[0]) if meant else None
             _bury(store, "hold", case, piece, plan.states, kept)
             if meant:
                 close_piece(store, piece, HELD)
-        if fresh:
-            journal(store, case, "hold", {"pieces": fresh, "releases": plan.releases})
+        journal(store, case, "hold", {"pieces": fresh, "releases": plan.releases})
     dedup.update(store)
     return len(fresh)
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -66,11 +65,13 @@ def plan(store: Store, targets: Sequence[str], texts: Sequence[str] = (), *, sib
     """
     meant: set[str] = set()
     hosts: list[str] = []
+    pages: set[str] = set()
     kin: dict[str, str] = {}
     for target in targets:
-        pieces, host = _resolved(store, target)
-        meant |= pieces
-        hosts += [host] if host else []
+        found = _resolved(store, target)
+        meant |= found.pieces
+        pages |= found.pages
+        hosts += [found.host] if found.host else []
     for text in texts:
         for piece, why in _like(store, text).items():
             if why in ("target", "near", "part"):
@@ -78,7 +79,8 @@ def plan(store: Store, targets: Sequence[str], texts: Sequence[str] = (), *, sib
             else:
                 kin[piece] = why
     kin |= _kin(store, meant)
-    _must_be_some(store, meant, kin, targets)
+    meant = _there(store, meant, targets)
+    _must_be_some(meant, pages, kin, targets)
     if siblings:
         meant |= {piece for piece, why in kin.items() if why in _WITH_SIBLINGS}
         kin |= _kin(store, meant)
@@ -88,7 +90,7 @@ def plan(store: Store, targets: Sequence[str], texts: Sequence[str] = (), *, sib
     whole = dict.fromkeys(meant, "target")
     exact = {piece: "exact" for piece in copies.values() if piece not in whole}
     kin = {piece: why for piece, why in kin.items() if piece not in whole and piece not in exact}
-    pages = _column(store, _PAGES, meant | exact.keys())
+    pages |= _column(store, _PAGES, meant | exact.keys())
     return Plan(
         pieces=tuple(_concerned(store, whole | exact)),
         siblings=tuple(_concerned(store, kin)),
@@ -119,69 +121,76 @@ def releases_with(store: Store, states: Iterable[int]) -> tuple[str, ...]:
 # -- what is meant ------------------------------------------------------------------------------------
 
 
-def _resolved(store: Store, target: str) -> tuple[set[str], str | None]:
-    """The pieces that one target names; and the host, where it is one."""
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one target names: pieces, and pages of the archive that may have given none."""
+
+    pieces: set[str]
+    pages: set[str] = field(default_factory=set)
+    host: str | None = None
+
+
+def _resolved(store: Store, target: str) -> _Found:
     if "://" in target or target.startswith("urn:"):
-        return _of_url(store, target), None
+        return _of_url(store, target)
     kind, _, name = target.partition(":")
     if kind == "host":
         return _of_host(store, name)
     is_piece = store.value("select 1 from piece where id = ?", target) is not None
     if kind == "piece" and not is_piece:
-        return {name}, None
+        return _Found({name})
     members = _column(store, _MEMBERS, [name if kind == "cluster" and not is_piece else target])
-    if kind == "cluster" and not is_piece:
-        return members, None
     if is_piece and members - {target}:
         raise UsageError(
             f"'{target}' is a piece and a cluster of {len(members)} pieces;"
             f" write piece:{target} or cluster:{target}."
         )
     if is_piece:
-        return {target}, None
-    if members:
-        return members, None
-    return _of_host(store, target) if "." in target and "/" not in target else (set(), None)
+        return _Found({target})
+    if not members and "." in target and "/" not in target and kind != "cluster":
+        return _of_host(store, target)
+    return _Found(members)
 
 
-def _of_url(store: Store, url: str) -> set[str]:
+def _of_url(store: Store, url: str) -> _Found:
     try:
         wanted = Takedown(urls=frozenset({_comparable(url)}))
     except ValueError:
         raise UsageError(f"'{url}' is no URL that can be read; write it as it is in the browser.") from None
-    return {
-        piece
-        for piece, *urls in store.rows(
-            "select p.id, d.url, d.key from piece p join document d on d.id = p.document"
-        )
-        if any(wanted.names(one) for one in urls)
-    } | _on_part(store, wanted)
+    return _of_documents(store, wanted, _on_part(store, wanted))
+
+
+def _of_host(store: Store, name: str) -> _Found:
+    try:
+        host = named_host(name)
+    except ValueError:
+        raise UsageError(f"'{name}' is no host; write it like www.example.com.") from None
+    return replace(_of_documents(store, Takedown(hosts=frozenset({host})), set()), host=host)
+
+
+def _of_documents(store: Store, wanted: Takedown, numbers: set[int]) -> _Found:
+    """The documents that are named, and those with these numbers."""
+    rows = store.rows("select id, key, url, source from document").fetchall()
+    named = [row for row in rows if row[0] in numbers or wanted.names(row[2]) or wanted.names(row[1])]
+    pieces = _column(
+        store,
+        "select p.id from json_each(?) one join piece p on p.document = one.value",
+        [row[0] for row in named],
+    )
+    return _Found(pieces, {key for _, key, _, source in named if source == "archive"})
 
 
 def _comparable(url: str) -> str:
     return url if url.startswith("urn:") else Takedown.key(canonical_url(url))
 
 
-def _on_part(store: Store, wanted: Takedown) -> set[str]:
-    """Pieces of documents one of whose further pages has the URL."""
+def _on_part(store: Store, wanted: Takedown) -> set[int]:
+    """Documents one of whose pages has the URL."""
     rows = store.rows(
         "select distinct w.document, json_extract(j.value, '$.url')"
         " from document_version w, json_each(w.bodies) j"
     )
-    documents = {document for document, url in rows if url and wanted.names(url)}
-    return _column(
-        store, "select p.id from json_each(?) one join piece p on p.document = one.value", documents
-    )
-
-
-def _of_host(store: Store, name: str) -> tuple[set[str], str]:
-    try:
-        host = named_host(name)
-    except ValueError:
-        raise UsageError(f"'{name}' is no host; write it like www.example.com.") from None
-    wanted = Takedown(hosts=frozenset({host}))
-    rows = store.rows("select p.id, d.url from piece p join document d on d.id = p.document")
-    return {piece for piece, url in rows if urlsplit(url).scheme and wanted.names(url)}, host
+    return {document for document, url in rows if url and wanted.names(url)}
 
 
 def _like(store: Store, text: str) -> dict[str, str]:
@@ -219,9 +228,28 @@ def _like(store: Store, text: str) -> dict[str, str]:
     return {piece: keys[key] for piece, key in pieces}
 
 
-def _must_be_some(store: Store, meant: set[str], kin: Mapping[str, str], targets: Sequence[str]) -> None:
-    known = _column(store, "select p.id from json_each(?) one join piece p on p.id = one.value", meant)
-    if meant and known:
+def _there(store: Store, pieces: set[str], targets: Sequence[str]) -> set[str]:
+    """Those of the pieces that have a text, here or on hold. Raises UsageError where all are gone."""
+    kept = _column(
+        store,
+        "select v.piece from json_each(?1) one join piece_version v on v.piece = one.value"
+        " where v.withdrawn is null union select t.piece from json_each(?1) one"
+        " join tombstone t on t.piece = one.value where t.state is not null",
+        pieces,
+    )
+    cases = _column(
+        store,
+        "select t.case_id from json_each(?) one join tombstone t on t.piece = one.value"
+        " where t.kind = 'purge'",
+        pieces - kept,
+    )
+    if cases and not kept:
+        raise UsageError(f"{', '.join(targets)}: erased already, in the case {', '.join(sorted(cases))}.")
+    return kept
+
+
+def _must_be_some(meant: set[str], pages: set[str], kin: Mapping[str, str], targets: Sequence[str]) -> None:
+    if meant or pages:
         return
     if kin:
         raise UsageError(

@@ -18,6 +18,7 @@ from small_pdf import write_pdf
 
 import fanwen
 from fanwen.corpus import erase, exports, release, search, takedown_acts, verify
+from fanwen.corpus.health import gates
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.refresh import build_home
 from fanwen.corpus.report import Progress
@@ -27,6 +28,7 @@ from fanwen.corpus.takedown_case import Plan, plan
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import Consent
+from fanwen.spiders.site import Site
 
 CASE = Case("2026-7", "copyright", "2026-03-05")
 
@@ -395,6 +397,62 @@ def test_a_list_page_that_shows_the_beginning_goes_too(filled: Any, write: Any) 
     with Archive(filled.archive) as archive:
         assert digest in archive.erased_in(CASE.case_id)
     assert is_whole(filled)
+
+
+def test_a_page_that_gave_no_piece_can_be_erased(home: Any, write: Any, html: Any) -> None:
+    nothing = f"<html><body><ul>{f'<li><a href=a>{write(1)[:18]}</a></li>' * 9}</ul></body></html>".encode()
+    home.serve({"list.html": nothing, "a.html": html("甲", write(2))})
+    build(home)
+    assert texts(home) == {write(2)}
+    with pytest.raises(UsageError, match="no piece to hold"):
+        hold(home, url("list.html"))
+    purge(home, url("list.html"))
+    with Archive(home.archive, readonly=True) as archive:
+        page = archive.document(url("list.html"))
+        assert page is not None
+        assert page.source_removed
+    assert (texts(home), build(home).cleaned) == ({write(2)}, 0)
+    assert is_whole(home)
+
+
+def test_nothing_is_taken_down_twice(filled: Any) -> None:
+    hold(filled, url("mine.html"))
+    with pytest.raises(UsageError, match="all are on hold"):
+        hold(filled, url("mine.html"))
+    purge(filled, url("other.html"))
+    (gone,) = (one.piece_id for one in pieces(filled, "2026.3.0").values() if one.url == url("other.html"))
+    with pytest.raises(UsageError, match="erased already, in the case 2026-7"):
+        purge(filled, f"piece:{gone}")
+
+
+def test_a_canary_that_shows_the_text_goes_with_what_needs_it(filled: Any, write: Any) -> None:
+    folder = filled.site_folder / "wenku"
+    folder.mkdir(parents=True)
+    for name, seed in (("a", 1), ("b", 2)):
+        (folder / f"{name}.html").write_text(write(seed), encoding="utf-8")
+        (folder / f"{name}.json").write_text(json.dumps({"pages": [{"file": f"{name}.html"}]}))
+    (filled.site_folder / "wenku.toml").write_text(f'note = "{write(1)[:40]}"', encoding="utf-8")
+    with open_store(filled.corpus) as store:
+        found = plan(store, [url("mine.html")], siblings=True)
+        takedown_acts.purge(filled, store, CASE, found)
+    (done,) = erase.finish(filled)
+    assert done.files == ("sites/wenku/a.html", "sites/wenku/a.json")
+    assert done.left == ("sites/wenku.toml",)  # settings are a person's own
+    assert sorted(path.name for path in folder.iterdir()) == ["b.html", "b.json"]
+
+
+def test_what_was_taken_down_is_no_loss_of_a_site(home: Any, write: Any, html: Any) -> None:
+    home.serve({f"{n}.html": html("总结", write(n)) for n in range(12)})
+    build(home)
+    released(home)
+    site = Site(
+        name="wenku", title="wenku", family="test", host="wenku.example", start=("http://wenku.example/",)
+    )
+    hold(home, *(url(f"{n}.html") for n in range(6)))
+    assert all(gate.passed for gate in gates(home.corpus, {"wenku": site}))
+    home.serve({f"{n}.html": None for n in range(6, 12)}, day=2)
+    build(home)
+    assert not all(gate.passed for gate in gates(home.corpus, {"wenku": site}))
 
 
 def test_a_stretch_of_a_kept_piece_is_left_where_it_stands(home: Any, write: Any, html: Any) -> None:
