@@ -14,9 +14,8 @@ import click
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
 from fanwen.corpus.report import Progress, print_json, table
-from fanwen.errors import UsageError
-
-BASES = ("copyright", "privacy", "site_request", "legal_order", "other")
+from fanwen.corpus.types import BASES
+from fanwen.errors import DamagedError, UsageError
 
 
 def _what(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -139,10 +138,13 @@ def purge(
         with open_store(_corpus(home)) as store:
             if not targets and not texts and case_id is not None:
                 targets = tuple(f"piece:{piece}" for piece in takedown_acts.held_in(store, case_id))
-                if not targets and any(one.case_id == case_id for one in finished):
-                    _say_erased(finished, as_json)  # a purge that was interrupted
-                    return
-            found = _plan(store, targets, texts, siblings)
+            try:
+                found = _plan(store, targets, texts, siblings)
+            except UsageError:
+                if not finished:
+                    raise
+                _say_erased(finished, as_json)  # this purge was interrupted, and is through now
+                return
             if dry_run:
                 _show(found, as_json)
                 return
@@ -151,12 +153,12 @@ def purge(
             takedown_acts.purge(home, store, case, found)
         with closing(Progress()) as progress:
             finished = erase.finish(home, progress)
-    _say_erased(finished, as_json)
     if not as_json and found.releases:
         print(
             f"Releases made before still hold it: {', '.join(found.releases)}."
             f" 'fanwen takedown reissue' writes them again without it."
         )
+    _say_erased(finished, as_json)
 
 
 @takedown.command()
@@ -302,16 +304,16 @@ def _show(found: Any, as_json: bool) -> None:
 
 
 def _say_erased(finished: list[Any], as_json: bool) -> None:
+    """Raises DamagedError where a person has to go on."""
     if as_json:
         print_json(finished)
-        return
-    for one in finished:
+    for one in [] if as_json else finished:
         print(
             f"Case {one.case_id} is erased and proved: {len(one.bodies):,} pages and {len(one.files):,} files"
             " went with it; the same text and near ones will not come back."
         )
-        if one.left:
-            print(f"Look through these yourself: {', '.join(one.left)}.")
+    if left := [name for one in finished for name in one.left]:
+        raise DamagedError(f"The text may still stand in {', '.join(left)}; look through these yourself.")
 
 
 COMMANDS = (takedown,)

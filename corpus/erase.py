@@ -21,7 +21,7 @@ from fanwen.corpus.segments import Segments
 from fanwen.corpus.store import Store, open_store, to_json
 from fanwen.corpus.stretches import LENGTH, Stretches, stretches_from
 from fanwen.corpus.withdraw import as_list, cut_strings, holding, not_kept
-from fanwen.errors import BlockedError, DamagedError
+from fanwen.errors import BlockedError
 from fanwen.spiders.archive import Archive
 
 Progress = Callable[[str, int, int], None]
@@ -34,7 +34,10 @@ _STRINGS_OF_ARCHIVE = (("url", "name"), ("fetch", "headers"))
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """What one order came to. ``left`` are files to be looked at by a person: settings, very large ones."""
+    """What one order came to. ``left`` is what a person has to look at.
+
+    These are settings, very large files, and what the proof found, such as an id that repeats the text.
+    """
 
     case_id: str
     bodies: tuple[str, ...]
@@ -46,7 +49,7 @@ class Erased:
 def finish(home: Home, progress: Progress | None = None) -> list[Erased]:
     """Carry out what is still to be erased; nothing is done where there is nothing. The home is locked.
 
-    Raises DamagedError where a stretch is found afterwards, BlockedError while another process reads.
+    Raises BlockedError while another process reads: the next command goes on.
     """
     if not home.corpus.is_file():
         return []
@@ -74,11 +77,11 @@ def _carry_out(home: Home, store: Store, order: _Order, progress: Progress) -> E
     progress("strings", 1, _STEPS)
     erased, documents = _from_archive(home, store, gone, json.loads(order.bodies), case, whole=whole)
     progress("bodies", 2, _STEPS)
-    files, left = _from_files(home, gone) if whole else ([], [])
-    progress("files", 3, _STEPS)
     if whole:
         Segments(store.path.parent / "index", dedup.SPEC).clear()
         search.clear(store)
+    files, left = _from_files(home, gone) if whole else ([], [])
+    progress("files", 3, _STEPS)
     dedup.update(store)
     search.update(store)
     progress("index", 4, _STEPS)
@@ -87,7 +90,7 @@ def _carry_out(home: Home, store: Store, order: _Order, progress: Progress) -> E
     _empty_log(store)
     progress("written anew", 5, _STEPS)
     if whole:
-        _prove(home, store, gone)
+        left += _prove(home, store, gone)
     progress("proved", 6, _STEPS)
     for (detail,) in store.rows(
         "select detail from takedown_journal where case_id = ? and action = 'purge'", case
@@ -144,8 +147,7 @@ def _from_archive(
         # after a kill some were erased before
         erased = archive.erased_in(case)
         documents = archive.documents_of(erased)
-        if whole:
-            archive.leave_no_trace()
+        archive.leave_no_trace(anew=whole)
     with store.atomic():
         store.rows(
             "update document set source_removed = 1 where source = 'archive'"
@@ -238,8 +240,8 @@ def _empty_log(store: Store) -> None:
         )
 
 
-def _prove(home: Home, store: Store, gone: Stretches) -> None:
-    """Look through both databases again, value by value and byte by byte, with what lies beside them."""
+def _prove(home: Home, store: Store, gone: Stretches) -> list[str]:
+    """Look through both databases again, value by value and byte by byte; where a stretch still stands."""
     found = [f"{store.path.name}, {where}" for where in _values_holding(store.conn, gone)]
     databases = [store.path]
     if home.archive.is_file():
@@ -247,13 +249,9 @@ def _prove(home: Home, store: Store, gone: Stretches) -> None:
         with Archive(home.archive, readonly=True) as archive:
             found += [f"{home.archive.name}, {where}" for where in _values_holding(archive.conn, gone)]
     for path in (one.with_name(one.name + end) for one in databases for end in ("", "-wal")):
-        if path.is_file() and any(gone.holds(text) for text in _raw(path)):
+        if path.is_file() and any(gone.stand_in(text) for text in _raw(path)):
             found.append(path.name)
-    if found:
-        raise DamagedError(
-            f"After the erasure the text still stands in {', '.join(found)}; run the same command again, and"
-            " report it if this stays."
-        )
+    return found
 
 
 def _values_holding(db: sqlite3.Connection, gone: Stretches) -> Iterator[str]:

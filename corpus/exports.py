@@ -53,10 +53,13 @@ _LEAF_FIELDS = (
 
 
 def write(store: Store, seq: int, folder: Path, *, reissue: str | None = None) -> None:
-    """Write all files of release ``seq`` into the empty ``folder``; with ``reissue`` under that version."""
+    """Write all files of release ``seq`` into the empty ``folder``.
+
+    With ``reissue`` under that version, and without what is on hold by now.
+    """
     (folder / "jsonl").mkdir()
     plain = folder / "fanwen.db"
-    copy_as_of(store, seq, plain)
+    copy_as_of(store, seq, plain, as_held_now=reissue is not None)
     if reissue is not None:
         with _opened(plain, write=True) as db:
             _rename(db, seq, reissue)
@@ -74,12 +77,17 @@ def write(store: Store, seq: int, folder: Path, *, reissue: str | None = None) -
     _sync(folder)
 
 
-def copy_as_of(store: Store, seq: int, target: Path) -> None:
-    """A database of its own with everything up to release ``seq`` and nothing later, masked; no caches."""
+def copy_as_of(store: Store, seq: int, target: Path, *, as_held_now: bool = False) -> None:
+    """A database of its own with everything up to release ``seq`` and nothing later, masked; no caches.
+
+    What was on hold then has no text in it; ``as_held_now``: what is on hold by now neither.
+    """
     store.rows("vacuum into ?", str(target))
     with _opened(target, write=True) as db:
         db.execute("pragma foreign_keys = off")
         db.execute("begin")
+        if as_held_now:
+            withhold(db)
         for table in ("piece_version", "document_version", "relation", "cluster_alias", "tombstone"):
             db.execute(f"delete from {table} where added_in > ?", (seq,))
         for table in ("piece_version", "document_version"):

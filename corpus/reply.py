@@ -15,8 +15,6 @@ from typing import Any
 from fanwen.corpus.store import Store
 from fanwen.corpus.takedown_acts import CaseReport
 
-LANGUAGES = ("zh", "en")
-
 
 def draft(store: Store, case: CaseReport, language: str, address: str | None) -> str:
     """The reply to one case; ``address`` is where takedown requests go."""

@@ -16,7 +16,6 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import zstandard
@@ -49,32 +48,38 @@ class Stretches:
 
     def without(self, texts: Iterable[str]) -> Stretches:
         """Those that stand in none of ``texts``."""
-        kept = self.hashes
+        if not self:
+            return self
+        stands = np.zeros(len(self.hashes), dtype=bool)
         for batch in _batches(texts):
-            if not len(kept):
-                break
-            kept = kept[~np.isin(kept, _grams(batch))]
-        return Stretches(kept)
+            for form in _forms(batch):
+                hashes, places = self._looked_up(form)
+                stands[places[self.hashes[places] == hashes]] = True
+        return Stretches(self.hashes[~stands])
 
     def holders(self, strings: Sequence[str]) -> list[int]:
         """The numbers of the strings that hold one of them, ascending."""
         if not self:
             return []
         found: set[int] = set()
-        for forms in (strings, [_plain(string) for string in strings]):
-            lengths = np.array([len(form) + 1 for form in forms], dtype=np.int64)
-            places = np.flatnonzero(self._known(_codes("\0".join(forms))))
-            found |= set(np.searchsorted(np.cumsum(lengths), places, side="right").tolist())
+        for form in _forms(strings):
+            ends = np.cumsum([len(string) + 1 for string in form])
+            places = np.flatnonzero(self._known(form))
+            found |= set(np.searchsorted(ends, places, side="right").tolist())
         return sorted(found)
 
     def holds(self, string: str) -> bool:
         return bool(self.holders([string]))
 
+    def stand_in(self, string: str) -> bool:
+        """Whether one of them stands in the string as it is, markup and all."""
+        return bool(self) and bool(self._known([string]).any())
+
     def cut(self, string: str) -> str:
         """The string with … wherever one of them stands."""
         if not self.holds(string):
             return string
-        known = self._known(_codes(string))
+        known = self._known([string])
         if not known.any():  # only without its markup
             return CUT
         inside = np.zeros(len(string), dtype=bool)
@@ -85,24 +90,31 @@ class Stretches:
         for begin, end in zip(edges[::2], edges[1::2], strict=True):
             parts += [string[done:begin], CUT]
             done = end
-        return "".join((*parts, string[done:]))
+        rest = "".join((*parts, string[done:]))
+        return CUT if self.holds(rest) else rest
 
     def in_bytes(self, data: bytes) -> bool:
         """Whether the bytes hold one of them, in any of the encodings and packings."""
         return bool(self) and any(self.holds(text) for text in texts_in(data))
 
-    def _known(self, codes: NDArray[np.uint32]) -> NDArray[np.bool_]:
-        """By place: whether the 20 characters from there on are one of them."""
-        hashes = gram_hashes(codes, LENGTH)
-        places = self.hashes.searchsorted(hashes)
-        places[places == len(self.hashes)] = 0
+    def _known(self, strings: Sequence[str]) -> NDArray[np.bool_]:
+        """By place in the strings, with one between any two: whether the 20 characters from there are one."""
+        hashes, places = self._looked_up(strings)
         known: NDArray[np.bool_] = self.hashes[places] == hashes
         return known
+
+    def _looked_up(self, strings: Sequence[str]) -> tuple[Hashes, NDArray[np.int64]]:
+        """All stretches of the strings, and where each would stand among ours."""
+        hashes = gram_hashes(_codes("\0".join(strings)), LENGTH)
+        places = self.hashes.searchsorted(hashes)
+        places[places == len(self.hashes)] = 0
+        return hashes, places
 
 
 def stretches_of(texts: Iterable[str]) -> Stretches:
     """Every stretch of these texts, as they are and without blanks."""
-    found = [_grams(batch) for batch in _batches(texts)]
+    forms = (one for batch in _batches(texts) for form in _forms(batch) for one in form)
+    found = [gram_hashes(_codes(one), LENGTH) for one in forms if len(one) >= LENGTH]
     return Stretches(np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.uint64))
 
 
@@ -191,10 +203,9 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _grams(texts: Sequence[str]) -> Hashes:
-    forms = chain(texts, (_plain(text) for text in texts))
-    found = [gram_hashes(_codes(form), LENGTH) for form in forms if len(form) >= LENGTH]
-    return np.unique(np.concatenate(found)) if found else np.empty(0, dtype=np.uint64)
+def _forms(texts: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """As they are, and plain."""
+    return texts, [_plain(text) for text in texts]
 
 
 def _codes(text: str) -> NDArray[np.uint32]:

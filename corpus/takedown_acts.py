@@ -28,7 +28,6 @@ from fanwen.corpus.withdraw import blank, order
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
 
-BASES = ("copyright", "privacy", "site_request", "legal_order", "other")
 HELD = "held"
 
 
@@ -88,7 +87,9 @@ def hold(store: Store, case: Case, plan: Plan) -> int:
     with store.atomic():
         held = _held(store)
         fresh = [one.piece_id for one in plan.pieces if one.piece_id not in held]
-        if not fresh:
+        # the same once more is no error: it may have been interrupted
+        others = {one.piece_id for one in plan.pieces} - {*held_in(store, case.case_id)}
+        if not fresh and (others or not plan.pieces):
             raise UsageError(
                 "There is no piece to hold, or all are on hold; 'fanwen takedown list' shows the cases."
             )
@@ -98,7 +99,8 @@ def hold(store: Store, case: Case, plan: Plan) -> int:
             _bury(store, "hold", case, piece, plan.states, kept)
             if meant:
                 close_piece(store, piece, HELD)
-        journal(store, case, "hold", {"pieces": fresh, "releases": plan.releases})
+        if fresh:
+            journal(store, case, "hold", {"pieces": fresh, "releases": plan.releases})
     dedup.update(store)
     return len(fresh)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# grounds of a takedown
+BASES = ("copyright", "privacy", "site_request", "legal_order", "other")
 RELATIONS = ("exact", "near", "contains", "overlap")
 
 

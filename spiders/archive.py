@@ -271,13 +271,14 @@ class Archive:
             )
             return [digest for (digest,) in rows]
 
-    def leave_no_trace(self) -> None:
-        """Write the file anew without what was deleted, and empty the log beside it.
+    def leave_no_trace(self, *, anew: bool) -> None:
+        """Empty the log beside the file; ``anew``: write the file itself without what was deleted.
 
         Raises BlockedError while another process reads.
         """
         with explained(self.path):
-            self.conn.execute("VACUUM")
+            if anew:
+                self.conn.execute("VACUUM")
             if self.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 raise BlockedError(
                     f"Another process reads {self.path}; run the same command again when it has ended."

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from leftovers import left_in, stretches
@@ -166,6 +167,39 @@ def test_a_whole_host_is_erased_only_when_that_is_said(fanwen: Any, tmp_path: Pa
     assert fanwen("takedown", "purge", "mu.example", "--yes").code == 0
     assert rows(tmp_path / "home", "select 1 from text where body is not null") == []
     assert fanwen("verify").code == 0
+
+
+def test_what_only_a_person_can_look_at_is_told(fanwen: Any, home: Path) -> None:
+    (piece,) = (
+        p
+        for p, body in rows(
+            home, "select v.piece, t.body from piece_version v join text t on t.sha256 = v.text"
+        )
+        if "渡口" in body
+    )
+    (home / "fanwen.toml").write_text(f'takedown = "{OTHER[:30]}"\n', encoding="utf-8")
+    done = fanwen("takedown", "purge", f"piece:{piece}")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "fanwen.toml; look through these yourself" in done.err
+    assert fanwen("build").code == 0  # nothing is held up by it
+
+
+def test_a_purge_that_was_interrupted_is_ended_by_the_same_command(fanwen: Any, home: Path) -> None:
+    (piece,) = (
+        p
+        for p, body in rows(
+            home, "select v.piece, t.body from piece_version v join text t on t.sha256 = v.text"
+        )
+        if "渡口" in body
+    )
+    with mock.patch("fanwen.corpus.erase._from_archive", side_effect=KeyboardInterrupt):
+        assert fanwen("takedown", "purge", f"piece:{piece}", "--case", "7").code == 5
+    assert json.loads(fanwen("takedown", "list", "--json").out)[0]["state"] == "erasing"
+    assert left_in(home, stretches([OTHER]), but=["releases"]) != []
+    again = fanwen("takedown", "purge", f"piece:{piece}", "--case", "7")
+    assert (again.code, again.err) == (0, "")
+    assert "Case 7 is erased" in again.out
+    assert left_in(home, stretches([OTHER]), but=["releases"]) == []
 
 
 def test_a_case_keeps_its_ground(fanwen: Any, home: Path) -> None:

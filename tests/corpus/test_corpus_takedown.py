@@ -417,8 +417,9 @@ def test_a_page_that_gave_no_piece_can_be_erased(home: Any, write: Any, html: An
 
 def test_nothing_is_taken_down_twice(filled: Any) -> None:
     hold(filled, url("mine.html"))
-    with pytest.raises(UsageError, match="all are on hold"):
-        hold(filled, url("mine.html"))
+    assert hold(filled, url("mine.html")) == 0
+    with pytest.raises(UsageError, match="all are on hold"), open_store(filled.corpus) as store:
+        takedown_acts.hold(store, Case("2026-8", "other", "2026-03-06"), plan(store, [url("mine.html")]))
     purge(filled, url("other.html"))
     (gone,) = (one.piece_id for one in pieces(filled, "2026.3.0").values() if one.url == url("other.html"))
     with pytest.raises(UsageError, match="erased already, in the case 2026-7"):
@@ -540,6 +541,15 @@ def test_a_release_is_issued_again_without_what_is_gone(filled: Any, write: Any,
     assert is_whole(filled)
     with pytest.raises(UsageError, match=r"no release 2026\.3\.9"):
         release.reissue(filled.corpus, filled.releases, "2026.3.9")
+
+
+def test_a_release_that_is_issued_again_has_nothing_of_what_is_on_hold(filled: Any, write: Any) -> None:
+    hold(filled, url("mine.html"), siblings=True)
+    again = release.reissue(filled.corpus, filled.releases, "2026.3.0")
+    assert left_in(filled.releases / again.version, stretches([write(1)], texts(filled), step=5)) == []
+    assert again.root == release.show(filled.releases, "2026.3.0").root
+    lift(filled)
+    assert is_whole(filled)
 
 
 def test_a_release_that_was_decided_before_a_purge_is_finished_without_the_text(
