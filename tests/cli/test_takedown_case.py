@@ -113,11 +113,15 @@ def test_what_was_erased_is_not_taken_in_again(fanwen: Any, home: Path, tmp_path
         )
         if body.strip() == OTHER.strip()
     }
+    before = tmp_path / "before.warc.gz"
+    assert fanwen("archive", "export", before).code == 0
     done = fanwen("takedown", "purge", target, "--basis", "privacy", "--json")
     assert done.code == 0, done.err
     assert len(json.loads(done.out)[0]["bodies"]) == 1
     (tmp_path / "又来.txt").write_text(OTHER.replace("渡船", "木船"), encoding="utf-8")
     assert fanwen("ingest", tmp_path / "files").code == 0
+    assert fanwen("ingest", before).code == 0
+    before.unlink()
     assert fanwen("ingest", tmp_path / "又来.txt").code == 0
     assert json.loads(fanwen("build", "--json").out)["rejects"] == {"tombstoned": 1}
     assert left_in(home, stretches([OTHER]), but=["releases"]) == []

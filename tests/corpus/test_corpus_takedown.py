@@ -399,6 +399,27 @@ def test_a_list_page_that_shows_the_beginning_goes_too(filled: Any, write: Any) 
     assert is_whole(filled)
 
 
+def test_of_a_masked_text_neither_form_is_left_nor_comes_back(
+    home: Any, write: Any, html: Any, tmp_path: Path
+) -> None:
+    told = "。会上李大山老师说，他的电话是13812345678，谁家的水管坏了都可以在晚上八点以前打给他，"
+    mine = write(1).replace("。", told, 1)
+    home.serve({"a.html": html("甲", mine), "b.html": html("乙", write(2))})
+    build(home)
+    version = released(home)
+    with fanwen.open(home.releases / version) as corpus:
+        (shown,) = (one.text for one in corpus.pieces(default=False) if one.text and "〔电话〕" in one.text)
+    assert "13812345678" not in shown
+    purge(home, url("a.html"))
+    assert left_in(home.path, stretches([mine, shown]), but=["releases"]) == []
+    file = tmp_path / "pieces.jsonl"
+    file.write_text(json.dumps({"id": 1, "text": shown}) + "\n")
+    assert ingest_pieces(home.corpus, file, "old-release").bad_by_reason == {"tombstoned": 1}
+    released(home)
+    assert left_in(home.path, stretches([mine, shown]), but=[f"releases/{version}"]) == []
+    assert is_whole(home)
+
+
 def test_a_page_that_gave_no_piece_can_be_erased(home: Any, write: Any, html: Any) -> None:
     nothing = f"<html><body><ul>{f'<li><a href=a>{write(1)[:18]}</a></li>' * 9}</ul></body></html>".encode()
     home.serve({"list.html": nothing, "a.html": html("甲", write(2))})
