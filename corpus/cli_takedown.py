@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,9 +17,15 @@ from fanwen.corpus.report import Progress, print_json, table
 from fanwen.corpus.types import BASES
 from fanwen.errors import DamagedError, UsageError
 
+if TYPE_CHECKING:
+    from fanwen.corpus.erase import Erased
+    from fanwen.corpus.store import Store
+    from fanwen.corpus.takedown_acts import Case
+    from fanwen.corpus.takedown_case import Plan
+
 
 def _what(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What is meant, and in which case: the same for hold and purge."""
+    """What is meant, and in which case: the same for hold, lift and purge."""
     options = (
         click.argument("targets", metavar="[TARGET]...", nargs=-1),
         click.option(
@@ -42,6 +48,24 @@ def _what(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The options of hold, lift and purge."""
+
+    targets: tuple[str, ...]
+    texts: tuple[str, ...]
+    case_id: str | None
+    basis: str | None
+    received: str | None
+    siblings: bool
+    dry_run: bool
+
+    def case(self, store: Store) -> Case:
+        from fanwen.corpus import takedown_acts
+
+        return takedown_acts.opened(store, self.case_id, self.basis, self.received)
+
+
 @click.group()
 def takedown() -> None:
     """Remove texts on request: look (--dry-run), hold, then lift or purge.
@@ -55,17 +79,7 @@ def takedown() -> None:
 @home_option
 @json_option
 @_what
-def hold(
-    home: Home,
-    as_json: bool,
-    targets: tuple[str, ...],
-    texts: tuple[str, ...],
-    case_id: str | None,
-    basis: str | None,
-    received: str | None,
-    siblings: bool,
-    dry_run: bool,
-) -> None:
+def hold(home: Home, as_json: bool, **options: Any) -> None:
     """Keep pieces out at once: of search, of builds, and of every release until they are lifted.
 
     Example: fanwen takedown hold http://wenku.example/1.html --case 2026-7 --basis copyright
@@ -73,21 +87,22 @@ def hold(
     from fanwen.corpus import takedown_acts
     from fanwen.corpus.store import open_store
 
+    asked = _Asked(**options)
     with home.locked("takedown hold"):
         _carry_on(home)
         with open_store(_corpus(home)) as store:
-            found = _plan(store, targets, texts, siblings)
-            if dry_run:
+            found = _plan(store, asked)
+            if asked.dry_run:
                 _show(found, as_json)
                 return
-            case = takedown_acts.opened(store, case_id, basis, received)
+            case = asked.case(store)
             count = takedown_acts.hold(store, case, found)
     if as_json:
         print_json({"case": asdict(case), "held": count, "plan": _shown(found)})
     else:
         print(
             f"Case {case.case_id}: {count:,} pieces are on hold."
-            f" 'fanwen takedown lift {case.case_id}' brings them back,"
+            f" 'fanwen takedown lift --case {case.case_id}' brings them back,"
             f" 'fanwen takedown purge --case {case.case_id}' erases them."
         )
 
@@ -95,17 +110,28 @@ def hold(
 @takedown.command()
 @home_option
 @json_option
-@click.argument("case_id", metavar="CASE")
-def lift(home: Home, as_json: bool, case_id: str) -> None:
-    """Bring back what is on hold in a case, exactly as it was."""
+@_what
+def lift(home: Home, as_json: bool, **options: Any) -> None:
+    """Bring back what is on hold, exactly as it was: each TARGET, or all of a --case.
+
+    Example: fanwen takedown lift --case 2026-7
+    """
     from fanwen.corpus import takedown_acts
     from fanwen.corpus.store import open_store
 
+    asked = _Asked(**options)
     with home.locked("takedown lift"):
         _carry_on(home)
         with open_store(_corpus(home)) as store:
-            count = takedown_acts.lift(store, case_id)
-    print_json({"case": case_id, "lifted": count}) if as_json else print(f"{count:,} pieces are back.")
+            if asked.case_id is not None:
+                asked.case(store)
+                takedown_acts.must_hold(store, asked.case_id)
+            found = _plan(store, asked)
+            if asked.dry_run:
+                _show(found, as_json)
+                return
+            count = takedown_acts.lift(store, asked.case_id, {one.piece_id for one in found.pieces})
+    print_json({"lifted": count}) if as_json else print(f"{count:,} pieces are back.")
 
 
 @takedown.command()
@@ -113,50 +139,39 @@ def lift(home: Home, as_json: bool, case_id: str) -> None:
 @json_option
 @_what
 @click.option("--yes", is_flag=True, help="Do not ask before everything of a host is erased.")
-def purge(
-    home: Home,
-    as_json: bool,
-    targets: tuple[str, ...],
-    texts: tuple[str, ...],
-    case_id: str | None,
-    basis: str | None,
-    received: str | None,
-    siblings: bool,
-    dry_run: bool,
-    yes: bool,
-) -> None:
+@click.option("--reissue", is_flag=True, help="Then write the releases that hold it again without it.")
+def purge(home: Home, as_json: bool, yes: bool, reissue: bool, **options: Any) -> None:
     """Erase pieces for good: texts, the pages they came from, and every trace of them in the home.
 
-    Without a TARGET, what is on hold in the --case is purged. Releases made before are not changed, but
-    named.
+    Without a TARGET, what is on hold in the --case is purged. Releases made before stay and are named.
     """
-    from fanwen.corpus import erase, takedown_acts
+    from fanwen.corpus import erase, release, takedown_acts
     from fanwen.corpus.store import open_store
 
+    asked = _Asked(**options)
     with home.locked("takedown purge"):
         finished = _carry_on(home)
         with open_store(_corpus(home)) as store:
-            if not targets and not texts and case_id is not None:
-                targets = tuple(f"piece:{piece}" for piece in takedown_acts.held_in(store, case_id))
             try:
-                found = _plan(store, targets, texts, siblings)
+                found = _plan(store, asked)
             except UsageError:
                 if not finished:
                     raise
                 _say_erased(finished, as_json)  # this purge was interrupted, and is through now
                 return
-            if dry_run:
+            if asked.dry_run:
                 _show(found, as_json)
                 return
             _confirm(found.hosts, len(found.pieces), yes=yes)
-            case = takedown_acts.opened(store, case_id, basis, received)
-            takedown_acts.purge(home, store, case, found)
+            takedown_acts.purge(home, store, asked.case(store), found)
         with closing(Progress()) as progress:
             finished = erase.finish(home, progress)
+        for version in found.releases if reissue else ():
+            release.reissue(home.corpus, home.releases, version)
     if not as_json and found.releases:
         print(
-            f"Releases made before still hold it: {', '.join(found.releases)}."
-            f" 'fanwen takedown reissue' writes them again without it."
+            f"Releases made before {'held' if reissue else 'still hold'} it: {', '.join(found.releases)}."
+            + ("" if reissue else " 'fanwen takedown reissue' writes them again without it.")
         )
     _say_erased(finished, as_json)
 
@@ -236,7 +251,7 @@ def _corpus(home: Home) -> Path:
     return home.corpus
 
 
-def _carry_on(home: Home) -> list[Any]:
+def _carry_on(home: Home) -> list[Erased]:
     """Finish what an interrupted purge left to be erased."""
     from fanwen.corpus import erase
 
@@ -244,12 +259,17 @@ def _carry_on(home: Home) -> list[Any]:
         return erase.finish(home, progress)
 
 
-def _plan(store: Any, targets: tuple[str, ...], texts: tuple[str, ...], siblings: bool) -> Any:
+def _plan(store: Store, asked: _Asked) -> Plan:
+    """What is asked for; without a target what is on hold in the case."""
+    from fanwen.corpus import takedown_acts
     from fanwen.corpus.takedown_case import plan
 
-    if not targets and not texts:
+    targets = asked.targets
+    if not targets and not asked.texts and asked.case_id is not None:
+        targets = tuple(f"piece:{piece}" for piece in takedown_acts.held_in(store, asked.case_id))
+    if not targets and not asked.texts:
         raise UsageError("Name what is meant: a URL, a host, the id of a piece or cluster, or --text FILE.")
-    return plan(store, targets, [_read(Path(file)) for file in texts], siblings=siblings)
+    return plan(store, targets, [_read(Path(file)) for file in asked.texts], siblings=asked.siblings)
 
 
 def _read(file: Path) -> str:
@@ -280,12 +300,12 @@ def _confirm(hosts: Iterable[str], pieces: int, *, yes: bool) -> None:
             raise UsageError(f"That was not {host}; nothing was erased.")
 
 
-def _shown(found: Any) -> dict[str, object]:
+def _shown(found: Plan) -> dict[str, object]:
     told = asdict(found)
     return {name: told[name] for name in ("pieces", "siblings", "releases", "hosts", "pages", "innocent")}
 
 
-def _show(found: Any, as_json: bool) -> None:
+def _show(found: Plan, as_json: bool) -> None:
     if as_json:
         print_json(_shown(found))
         return
@@ -303,7 +323,7 @@ def _show(found: Any, as_json: bool) -> None:
         print(f"Other pieces of these pages, which stay: {', '.join(found.innocent)}.")
 
 
-def _say_erased(finished: list[Any], as_json: bool) -> None:
+def _say_erased(finished: list[Erased], as_json: bool) -> None:
     """Raises DamagedError where a person has to go on."""
     if as_json:
         print_json(finished)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
 
@@ -105,32 +105,33 @@ def hold(store: Store, case: Case, plan: Plan) -> int:
     return len(fresh)
 
 
-def lift(store: Store, case_id: str) -> int:
-    """Bring back what is on hold in a case; how many pieces. Raises UsageError where there is nothing."""
-    rows = store.rows(
-        "select piece, max(state), min(added_in) from tombstone where kind = 'hold' and lifted_in is null"
-        " and case_id = ? group by piece order by piece",
-        case_id,
-    ).fetchall()
-    if not rows:
-        raise UsageError(f"Nothing is on hold in a case '{case_id}'; 'fanwen takedown list' shows the cases.")
-    case = opened(store, case_id, None, None)
+def lift(store: Store, case_id: str | None = None, pieces: Collection[str] | None = None) -> int:
+    """Bring back what is on hold in a case, or of these pieces; how many.
+
+    Raises UsageError where there is nothing.
+    """
+    held = [
+        row
+        for row in store.rows(
+            "select case_id, piece, max(state) from tombstone where kind = 'hold' and lifted_in is null"
+            " group by case_id, piece order by case_id, piece"
+        ).fetchall()
+        if case_id in (None, row[0]) and (pieces is None or row[1] in pieces)
+    ]
+    if not held:
+        raise UsageError("Nothing of this is on hold; 'fanwen takedown list' shows the cases.")
     with store.atomic():
-        _end_holds(store, [piece for piece, *_ in rows])
-        for piece, state, _ in rows:
+        _end_holds(store, [piece for _, piece, _ in held])
+        for _, piece, state in held:
             if state is not None:
                 _restore(store, piece, json.loads(state))
-        # what was refused as a copy in the meantime is looked at again by the next build
-        store.rows(
-            "update document_version set state_hash = '' where removed_in is null and id in"
-            " (select document_version from reject where reason = ? and detail = ?)",
-            REJECTED,
-            case_id,
-        )
-        journal(store, case, "lift", {"pieces": [piece for piece, *_ in rows]})
+        for name in sorted({case for case, *_ in held}):
+            _look_again(store, name)
+            back = [piece for case, piece, _ in held if case == name]
+            journal(store, opened(store, name, None, None), "lift", {"pieces": back})
     dedup.update(store)
     search.update(store)
-    return len(rows)
+    return len(held)
 
 
 def purge(home: Home, store: Store, case: Case, plan: Plan) -> int:
@@ -178,6 +179,12 @@ def case_of(store: Store, case_id: str) -> CaseReport:
         if case.case_id == case_id:
             return case
     raise UsageError(f"There is no case '{case_id}'; 'fanwen takedown list' shows the cases.")
+
+
+def must_hold(store: Store, case_id: str) -> None:
+    """Raises UsageError where nothing is on hold in a case."""
+    if not held_in(store, case_id):
+        raise UsageError(f"Nothing is on hold in a case '{case_id}'; 'fanwen takedown list' shows the cases.")
 
 
 def held_in(store: Store, case_id: str) -> list[str]:
@@ -286,6 +293,16 @@ def _restore(store: Store, piece: str, kept: dict[str, object]) -> None:
         store.rows("update document_version set state_hash = '' where id = ?", row[0])
     if kept["mask"] != store.setting("mask"):
         masking.forget(store)
+
+
+def _look_again(store: Store, case_id: str) -> None:
+    """What the case refused as a copy in the meantime is looked at again by the next build."""
+    store.rows(
+        "update document_version set state_hash = '' where removed_in is null and id in"
+        " (select document_version from reject where reason = ? and detail = ?)",
+        REJECTED,
+        case_id,
+    )
 
 
 # -- journal ------------------------------------------------------------------------------------------

@@ -75,7 +75,7 @@ def test_from_the_mail_to_the_reply(fanwen: Any, home: Path, tmp_path: Path) -> 
     assert json.loads(fanwen("search", "木工坊", "--json").out)["total"] == 0
     assert "2026-11-20 提出的请求（编号 2026-7，依据：著作权）" in fanwen("takedown", "reply", "2026-7").out
 
-    assert fanwen("takedown", "lift", "2026-7").out == "5 pieces are back.\n"
+    assert fanwen("takedown", "lift", "--case", "2026-7").out == "5 pieces are back.\n"
     assert rows(home, "select piece, leaf from piece_version where removed_in is null") == before
     assert fanwen("takedown", "hold", "--text", tmp_path / "mail.txt", "--case", "2026-7").code == 0
     purged = fanwen("takedown", "purge", "--case", "2026-7")
@@ -140,7 +140,8 @@ WRONG = {
     "unknown": (("takedown", "hold", "http://none.example/1.html"), "No piece is known"),
     "no date": (("takedown", "hold", "{piece}", "--received", "gestern"), "is no date"),
     "no case": (("takedown", "hold", "{piece}", "--case", "a/b"), "cannot name a case"),
-    "no such case": (("takedown", "lift", "2026-9"), "Nothing is on hold"),
+    "no such case": (("takedown", "lift", "--case", "2026-9"), "Nothing is on hold"),
+    "not on hold": (("takedown", "lift", "{piece}"), "Nothing of this is on hold"),
     "no case to reply to": (("takedown", "reply", "2026-9"), "no case"),
     "no file": (("takedown", "hold", "--text", "none.txt"), "cannot be read"),
     "nothing on hold": (("takedown", "purge", "--case", "2026-9"), "Name what is meant"),
@@ -182,7 +183,8 @@ def test_what_only_a_person_can_look_at_is_told(fanwen: Any, home: Path) -> None
         if "渡口" in body
     )
     (home / "fanwen.toml").write_text(f'takedown = "{OTHER[:30]}"\n', encoding="utf-8")
-    done = fanwen("takedown", "purge", f"piece:{piece}")
+    done = fanwen("takedown", "purge", f"piece:{piece}", "--reissue")
+    assert "Releases made before held it" in done.out
     assert (done.code, done.err.count("\n")) == (1, 1)
     assert "fanwen.toml; look through these yourself" in done.err
     assert fanwen("build").code == 0  # nothing is held up by it
@@ -213,6 +215,9 @@ def test_a_case_keeps_its_ground(fanwen: Any, home: Path) -> None:
     first = json.loads(fanwen("takedown", "hold", one, "--basis", "privacy", "--json").out)["case"]
     changed = fanwen("takedown", "hold", two, "--case", first["case_id"], "--basis", "copyright")
     assert (changed.code, "is known with basis privacy" in changed.err) == (2, True)
+    assert fanwen("takedown", "lift", one, "--dry-run").code == 0
     second = json.loads(fanwen("takedown", "hold", two, "--json").out)["case"]
     assert second["case_id"] != first["case_id"]
     assert second["basis"] == "other"
+    assert json.loads(fanwen("takedown", "lift", one, two, "--json").out)["lifted"] >= 2
+    assert {one["state"] for one in json.loads(fanwen("takedown", "list", "--json").out)} == {"lifted"}
