@@ -166,8 +166,9 @@ def purge(home: Home, as_json: bool, yes: bool, reissue: bool, **options: Any) -
             takedown_acts.purge(home, store, asked.case(store), found)
         with closing(Progress()) as progress:
             finished = erase.finish(home, progress)
-        for version in found.releases if reissue else ():
-            release.reissue(home.corpus, home.releases, version)
+        for version in release.to_reissue(home.releases) if reissue else ():
+            if version in found.releases:
+                release.reissue(home.corpus, home.releases, version)
     if not as_json and found.releases:
         print(
             f"Releases made before {'held' if reissue else 'still hold'} it: {', '.join(found.releases)}."
@@ -192,8 +193,7 @@ def reissue(home: Home, as_json: bool, versions: tuple[str, ...], delete_withdra
     with home.locked("takedown reissue"):
         _carry_on(home)
         if versions == ("all",):
-            known = (release.show(home.releases, one.version) for one in release.listing(home.releases))
-            versions = tuple(one.version for one in known if one.taken_down and not one.withdrawn)
+            versions = release.to_reissue(home.releases)
         made = [
             release.reissue(_corpus(home), home.releases, version, delete_withdrawn=delete_withdrawn)
             for version in versions

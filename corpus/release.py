@@ -494,6 +494,11 @@ def mark_taken_down(releases_dir: Path, case_id: str, versions: Iterable[str]) -
         _write_entries(releases_dir, changed)
 
 
+def to_reissue(releases_dir: Path) -> tuple[str, ...]:
+    """Releases whose files still hold what was taken down, the oldest first."""
+    return tuple(one.version for one in _read_index(releases_dir) if one.taken_down and not one.withdrawn)
+
+
 def _write_index(releases_dir: Path, added: ReleaseDetails) -> None:
     entries = [one for one in _read_index(releases_dir) if one.version != added.version]
     _write_entries(releases_dir, [*entries, added])

@@ -29,6 +29,10 @@ _INVARIANTS = {
     " and is_canonical group by cluster having count(*) > 1",
     "a cluster has no canonical": "select cluster from piece_version where removed_in is null"
     " and cluster is not null group by cluster having sum(is_canonical) = 0",
+    "a text that was taken down is there": "select v.piece from piece_version v join text t"
+    " on t.sha256 = v.text where v.withdrawn is not null and t.body is not null",
+    "a text is gone that nobody took down": "select v.piece from piece_version v join text t"
+    " on t.sha256 = v.text where v.withdrawn is null and t.body is null",
     "a document has two open states": "select document from document_version where removed_in is null"
     " group by document having count(*) > 1",
 }

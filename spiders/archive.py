@@ -16,7 +16,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -222,14 +222,18 @@ class Archive:
             )
 
     def page_bodies(self) -> Iterator[tuple[str, bytes]]:
-        """Every body of a page or file that is there, with its sha256; robots.txt is evidence and no page."""
+        """Every body of a page or file that can be read, with its sha256; robots.txt is evidence and no page.
+
+        What is damaged is passed over: :meth:`verify` tells it.
+        """
         with explained(self.path):
             digests = self.conn.execute(
                 "SELECT sha256 FROM body WHERE sha256 NOT IN (SELECT sha256 FROM erased) AND sha256 NOT IN"
                 " (SELECT body_hash FROM robots WHERE body_hash IS NOT NULL) ORDER BY sha256"
             ).fetchall()
         for (digest,) in digests:
-            yield digest, self.body(digest)
+            with suppress(DamagedError):
+                yield digest, self.body(digest)
 
     def erase(self, digests: Iterable[str], case: str) -> None:
         """Erase those of these bodies that are there, and remember in which case."""

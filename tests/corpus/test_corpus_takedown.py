@@ -19,6 +19,7 @@ from small_pdf import write_pdf
 import fanwen
 from fanwen.corpus import erase, exports, release, search, takedown_acts, verify
 from fanwen.corpus.health import gates
+from fanwen.corpus.identity import text_hash
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.refresh import build_home
 from fanwen.corpus.report import Progress
@@ -434,6 +435,27 @@ def test_a_page_that_gave_no_piece_can_be_erased(home: Any, write: Any, html: An
         assert page.source_removed
     assert (texts(home), build(home).cleaned) == ({write(2)}, 0)
     assert is_whole(home)
+
+
+def test_a_damaged_body_elsewhere_stops_no_erasure(filled: Any, write: Any) -> None:
+    with Archive(filled.archive) as archive, archive.write() as conn:
+        document = archive.document(url("other.html"))
+        assert document is not None
+        conn.execute("update body set data = x'00' where sha256 = ?", (document.parts[0].body_hash,))
+    purge(filled, url("mine.html"), siblings=True)
+    assert left_in(filled.path, stretches([write(1)], texts(filled), step=5), but=["releases"]) == []
+    assert len(verify.verify_home(filled.archive, filled.corpus, filled.releases)) == 1
+
+
+def test_verify_tells_a_text_that_is_back_and_one_that_is_lost(filled: Any, write: Any) -> None:
+    purge(filled, url("mine.html"))
+    with sqlite3.connect(filled.corpus) as db:
+        db.execute("update text set body = ? where sha256 = ?", (write(1), text_hash(write(1))))
+        db.execute("update text set body = null where sha256 = ?", (text_hash(write(4)),))
+    db.close()
+    troubles = "\n".join(verify.verify(filled.corpus))
+    assert "a text that was taken down is there" in troubles
+    assert "a text is gone that nobody took down" in troubles
 
 
 def test_nothing_is_taken_down_twice(filled: Any) -> None:
