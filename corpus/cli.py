@@ -47,6 +47,7 @@ _MODULES = {
     "explain": "cli_audit",
     "rules": "cli_audit",
     "archive": "cli_archive",
+    "takedown": "cli_takedown",
 }
 
 

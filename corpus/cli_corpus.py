@@ -46,9 +46,11 @@ def release() -> None:
 @click.option("--date", metavar="YYYY-MM-DD", help="Date of the release instead of the newest fetch in it.")
 def release_create(home: Home, as_json: bool, date: str | None) -> None:
     """Publish the corpus as the next release, if anything changed since the last."""
+    from fanwen.corpus import erase
     from fanwen.corpus import release as release_module
 
     with home.locked("release create"):
+        erase.finish(home)
         made = release_module.create(
             _corpus(home),
             home.releases,
@@ -259,7 +261,13 @@ def _release_folders(home: Home, which: str | None) -> list[Path]:
     from fanwen.corpus import release as release_module
 
     if which is None:
-        found = [home.releases / release.version for release in release_module.listing(home.releases)]
+        listed = release_module.listing(home.releases)
+        # the folder of one that was issued again may be gone
+        found = [
+            home.releases / one.version
+            for one in listed
+            if not one.withdrawn or (home.releases / one.version).exists()
+        ]
     else:
         found = [path for path in (home.releases / which, Path(which)) if path.is_dir()][:1]
     if not found:

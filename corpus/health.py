@@ -23,10 +23,13 @@ _OPEN = """
   from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
   where v.removed_in is null group by d.site
 """
+# what was taken down is no loss that a site could have caused
 _RELEASED = """
   select d.site, count(*)
   from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
-  where v.added_in <= ? and (v.removed_in is null or v.removed_in > ?) group by d.site
+  where v.added_in <= ? and (v.removed_in is null or v.removed_in > ?)
+    and not exists (select 1 from tombstone t where t.piece = v.piece and t.lifted_in is null)
+  group by d.site
 """
 
 

@@ -81,14 +81,10 @@ _LOST = {
     "  and v.excluded_why is null)",
     "the clusters of a release are not as many as it says": "select version from release r"
     f" where clusters <> (select count(distinct v.cluster) from piece_version v where {_HELD.format('v')})",
-    "a text is gone that nobody took down": "select sha256 from text t where body is null"
-    " and sha256 <> 'withheld'"
-    " and exists (select 1 from piece_version v where t.sha256 in (v.text, v.text_original, v.published))"
-    " and not exists (select 1 from piece_version v"
-    "  join tombstone z on z.piece = v.piece and z.kind = 'purge'"
-    "  where t.sha256 in (v.text, v.text_original, v.published))",
-    "a text that was purged is still there": "select z.text from tombstone z join text t on t.sha256 = z.text"
-    " where z.kind = 'purge' and z.lifted_in is null and t.body is not null",
+    "a text that was taken down is there": "select v.piece from piece_version v join text t"
+    " on t.sha256 = v.text where v.withdrawn is not null and t.body is not null",
+    "a text is gone that nobody took down": "select v.piece from piece_version v join text t"
+    " on t.sha256 = v.text where v.withdrawn is null and t.body is null",
 }
 
 # what is wrong → a query for it, and what makes it anew (:mod:`fanwen.corpus.repair`)

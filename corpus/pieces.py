@@ -21,6 +21,7 @@ from pyarrow.lib import ArrowException
 
 from fanwen.corpus.identity import digest, text_hash
 from fanwen.corpus.store import Store, open_store, to_json
+from fanwen.corpus.tombstones import REASON, Tombstones, is_newcomer
 from fanwen.corpus.types import BadRow, IngestReport
 from fanwen.corpus.versions import (
     DocumentState,
@@ -83,6 +84,7 @@ class _Intake:
         self.source = source
         self.name = name
         self.when = when
+        self.tombstones = Tombstones(store)
         self.seen: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
@@ -129,6 +131,8 @@ class _Intake:
             reason = "not_unicode"
         elif str(given) in self.seen:
             reason = "duplicate_id"
+        elif self._is_blocked(f"{self.source}:{given}", text):
+            reason = REASON
         if reason is not None:
             self.counts["bad"] += 1
             self.reasons[reason] += 1
@@ -139,6 +143,13 @@ class _Intake:
         assert isinstance(text, str)
         self.seen.add(str(given))
         return ReadyPiece(given, text, *(_optional(row.get(name)) for name in COLUMNS[2:]))
+
+    def _is_blocked(self, identity: str, text: str) -> bool:
+        """Whether a takedown case keeps the piece out."""
+        if not self.tombstones:
+            return False
+        newcomer = is_newcomer(self.store, identity)
+        return self.tombstones.blocks(identity, (text,), newcomer=newcomer) is not None
 
     def _write(self, batch: list[ReadyPiece]) -> None:
         if not batch:

@@ -22,7 +22,7 @@ _COLUMNS = (
     "v.piece, d.url, d.site, v.place, v.title, t.body, v.genre, v.year, v.level, v.language,"
     " v.script, v.flags,"
     " v.n_chars, v.n_han, v.cluster, v.is_canonical, v.excluded_why, dv.rights_basis, dv.fetched_at,"
-    " d.first_seen, v.text, v.leaf, v.added_in, v.removed_in"
+    " d.first_seen, v.text, v.leaf, v.added_in, v.removed_in, v.withdrawn"
 )
 
 

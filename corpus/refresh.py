@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fanwen.corpus import erase
 from fanwen.corpus import release as release_module
 from fanwen.corpus.build import BuildReport, build
 from fanwen.corpus.health import gates
@@ -123,7 +124,11 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     """Build the home's corpus from its archive, with what the site files know.
 
     The archive is told which documents kept their text, so that the next crawl leaves them alone for longer.
+    What a takedown left to be erased is erased first, and what came back of it afterwards.
     """
+    if home.archive.is_file():
+        Archive(home.archive).close()  # brings one of an earlier fanwen up to date
+    erase.finish(home, progress)
     sites = home.sites()
     report = build(
         home.archive,
@@ -138,6 +143,7 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     )
     with Archive(home.archive) as archive, reading(home.corpus) as store:
         archive.note_texts(text_digests(store, archive.texts_wanted()))
+    erase.finish(home, progress)
     return report
 
 

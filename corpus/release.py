@@ -15,8 +15,8 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import zstandard
@@ -351,6 +351,57 @@ def _log_canonicals(store: Store) -> None:
         )
 
 
+def reissue(
+    corpus_path: Path, releases_dir: Path, version: str, *, delete_withdrawn: bool = False
+) -> ReleaseDetails:
+    """Write a release again as it was, without what was taken down since, under the next free number.
+
+    Counts and root are the same: what is gone counts by its leaf. The former one is marked withdrawn in
+    index.json; its folder goes only with ``delete_withdrawn``. Killed and run again, it ends the same.
+    Raises UsageError for an unknown or withdrawn version.
+    """
+    known = {one.version: one for one in _read_index(releases_dir)}
+    again = next((one for one in known.values() if one.reissue_of == version), None)
+    if version not in known or (known[version].withdrawn and again is None):
+        raise UsageError(
+            f"There is no release {version} to issue again; 'fanwen release list' shows those there are."
+        )
+    for left in releases_dir.glob(".building-*"):
+        shutil.rmtree(left)
+    if again is None:
+        with open_store(corpus_path) as store:
+            again = _issue_again(store, releases_dir, known[version])
+    if not known[version].withdrawn:
+        entries = [one for one in _read_index(releases_dir) if one.version != version]
+        _write_entries(releases_dir, [*entries, replace(known[version], withdrawn=True)])
+    with open_store(corpus_path) as store:
+        store.rows("update release set withdrawn = 1 where version = ?", version)
+    if delete_withdrawn and (releases_dir / version).is_dir():
+        # moved away first, so that there is never half of it under its name
+        gone = (releases_dir / version).rename(releases_dir / f".building-{version}")
+        shutil.rmtree(gone)
+    return again
+
+
+def _issue_again(store: Store, releases_dir: Path, former: ReleaseDetails) -> ReleaseDetails:
+    version = _version(store, releases_dir, former.date)
+    building = releases_dir / f".building-{version}"
+    building.mkdir()
+    try:
+        exports.write(store, former.seq, building, reissue=version)
+        made = replace(former, version=version, reissue_of=former.version, taken_down=())
+        _must_be(verify(building), made)
+        building.rename(releases_dir / version)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    exports.sync_folder(releases_dir)
+    final = releases_dir / version
+    made = replace(made, sums=exports.file_hash(final / SUMS), files=_files(final))
+    _write_index(releases_dir, made)
+    return made
+
+
 def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Release | None:
     """Write and publish the release that was decided and not published yet, if there is one."""
     row = store.rows(f"select {_COLUMNS} from release where state = 'prepared'").fetchone()
@@ -439,17 +490,46 @@ def _read_index(releases_dir: Path) -> list[ReleaseDetails]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         return [
-            ReleaseDetails(**{**entry, "files": tuple(ReleaseFile(**one) for one in entry["files"])})
+            ReleaseDetails(
+                **{
+                    **entry,
+                    "files": tuple(ReleaseFile(**one) for one in entry["files"]),
+                    "taken_down": tuple(entry.get("taken_down", ())),
+                }
+            )
             for entry in index["releases"]
         ]
     except (ValueError, KeyError, TypeError):
         raise DamagedError(f"{path} cannot be read; restore it from a copy of the releases.") from None
 
 
+def mark_taken_down(releases_dir: Path, case_id: str, versions: Iterable[str]) -> None:
+    """Note in index.json that the files of these releases still hold what a case took down."""
+    marked = set(versions)
+    entries = _read_index(releases_dir)
+    changed = [
+        replace(one, taken_down=(*one.taken_down, case_id))
+        if one.version in marked and case_id not in one.taken_down
+        else one
+        for one in entries
+    ]
+    if changed != entries:
+        _write_entries(releases_dir, changed)
+
+
+def to_reissue(releases_dir: Path) -> tuple[str, ...]:
+    """Releases whose files still hold what was taken down, the oldest first."""
+    return tuple(one.version for one in _read_index(releases_dir) if one.taken_down and not one.withdrawn)
+
+
 def _write_index(releases_dir: Path, added: ReleaseDetails) -> None:
     entries = [one for one in _read_index(releases_dir) if one.version != added.version]
-    entries.append(added)
-    good = [one.version for one in entries if not one.withdrawn]
+    _write_entries(releases_dir, [*entries, added])
+
+
+def _write_entries(releases_dir: Path, entries: Sequence[ReleaseDetails]) -> None:
+    # a release that was written again comes after later ones, and is no news
+    good = [one.version for one in sorted(entries, key=lambda one: one.seq) if not one.withdrawn]
     index = {
         "format": 1,
         "latest": good[-1] if good else None,

@@ -11,20 +11,20 @@ Killed before that, the home is as it was; later, the next command that writes e
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fanwen.corpus import backup, search, swap, takedowns
-from fanwen.corpus.exports import drop_loose_relations
+from fanwen.corpus import backup, erase, swap, takedown_acts
 from fanwen.corpus.home import Home
 from fanwen.corpus.release import listing, releases
 from fanwen.corpus.store import Store, explained, open_store
-from fanwen.corpus.versions import close_piece
+from fanwen.corpus.takedown_case import plan
 from fanwen.errors import FanwenError, UsageError
 from fanwen.spiders.archive import Archive, utc_now
 
@@ -99,16 +99,18 @@ def _carried_over(home: Home, new: Home, kept: backup.Backup) -> Restored:
     entries = _merge_lists(home, new)
     tombstones = 0
     try:
-        rows = _tombstones(home.corpus)
+        removals = _removals(home.corpus)
     except (sqlite3.Error, FanwenError):
-        rows = []
+        removals = _Removals()
         notes.append(
             f"The tombstones of the replaced {home.corpus.name} cannot be read: "
             "take down again what was taken down since the backup."
         )
     if new.corpus.is_file():
         with open_store(new.corpus) as store:  # one of an earlier fanwen is brought up to date
-            tombstones = _carry(store, rows, notes)
+            tombstones = _carry(new, store, removals)
+        erase.finish(new)
+        with open_store(new.corpus) as store:
             # the staged file is renamed alone, without a log beside it
             store.rows("pragma journal_mode = delete")
     if new.archive.is_file():
@@ -134,69 +136,66 @@ def _merge_lists(home: Home, new: Home) -> int:
 
 
 _COLUMNS = "kind, case_id, basis, received, piece, leaf, text, key, marks, added_in, lifted_in"
-_SAME = "kind = ?1 and case_id = ?2 and piece is ?5 and text is ?7"
+_ACTED = "at, case_id, action, basis, received, detail"
 
 
-def _tombstones(corpus: Path) -> list[tuple[object, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Removals:
+    """What a corpus knows of takedowns: rows of its journal and its tombstones."""
+
+    acted: tuple[tuple[str, ...], ...] = ()
+    tombstones: tuple[tuple[object, ...], ...] = ()
+
+
+def _removals(corpus: Path) -> _Removals:
     if not corpus.is_file():
-        return []
+        return _Removals()
     with closing(sqlite3.connect(f"{corpus.resolve().as_uri()}?mode=ro", uri=True)) as db:
-        return db.execute(f"select {_COLUMNS} from tombstone order by id").fetchall()
+        there = db.execute("select 1 from sqlite_master where name = 'takedown_journal'").fetchone()
+        acted = f"select {_ACTED} from takedown_journal order by id"
+        tombstones = f"select {_COLUMNS} from tombstone order by id"
+        return _Removals(
+            tuple(db.execute(acted).fetchall()) if there else (), tuple(db.execute(tombstones).fetchall())
+        )
 
 
-def _carry(store: Store, rows: Sequence[tuple[object, ...]], notes: list[str]) -> int:
-    """Write the tombstones that the backup does not have, and take down what they name."""
-    carried = 0
-    purged: list[str] = []
+def _carry(new: Home, store: Store, removals: _Removals) -> int:
+    """Do again what was done since the backup; the number of tombstones that it did not have."""
+    before = store.value("select count(*) from tombstone")
+    done = set(store.rows(f"select {_ACTED} from takedown_journal").fetchall())
+    for row in removals.acted:
+        if row not in done:
+            _again(new, store, row)
     with store.atomic():
-        for row in rows:
-            kind, case, *_, added, lifted = row
-            piece, text = row[4], row[6]
-            known = store.rows(f"select id, lifted_in from tombstone where {_SAME}", *row[:7]).fetchone()
-            if known is not None:
-                if lifted is not None and known[1] is None:
-                    store.rows("update tombstone set lifted_in = ? where id = ?", store.pending, known[0])
-                continue
-            carried += 1
-            values = (*row[:9], min(int(str(added)), store.pending), store.pending if lifted else None)
-            store.rows(f"insert into tombstone ({_COLUMNS}) values (?,?,?,?,?,?,?,?,?,?,?)", *values)
-            if lifted is None:
-                _take_down(store, piece, text, purge=kind == "purge")
-                purged += [str(case)] if kind == "purge" else []
-    if purged:
-        search.clear(store)
-        search.update(store)
-        store.rows("vacuum")
-        cases = ", ".join(sorted(set(purged)))
-        notes.append(
-            f"What was purged since the backup ({cases}) is out of corpus.db again; "
-            "its pages are in archive.db until it is purged once more."
-        )
-    return carried
+        for known in removals.tombstones:  # of what the backup never had, so that it does not come back
+            kind, case, *_, piece, _leaf, text = known[:7]
+            if not store.value(
+                "select 1 from tombstone where kind = ? and case_id = ? and piece is ? and text is ?",
+                kind, case, piece, text,
+            ):  # fmt: skip
+                values = (*known[:9], min(int(str(known[9])), store.pending), known[10] and store.pending)
+                marks = ", ".join("?" * len(values))
+                store.rows(f"insert into tombstone ({_COLUMNS}) values ({marks})", *values)
+    return int(store.value("select count(*) from tombstone")) - int(before)
 
 
-def _take_down(store: Store, piece: object, text: object, *, purge: bool) -> None:
-    pieces = store.rows(
-        "select distinct piece from piece_version where removed_in is null and (piece is ?1 or text is ?2)",
-        piece,
-        text,
-    ).fetchall()
-    for (one,) in pieces:
-        close_piece(store, one, takedowns.REASON)
-    if not purge:
-        return
-    texts = [
-        row[0]
-        for column in ("text", "text_original", "published")
-        for row in store.rows(
-            f"select {column} from piece_version where (piece is ?1 or text is ?2) and {column} is not null",
-            piece,
-            text,
-        )
+def _again(new: Home, store: Store, row: tuple[str, ...]) -> None:
+    _, case_id, action, basis, received, detail = row
+    pieces = [
+        piece
+        for piece in json.loads(detail).get("pieces", ())
+        if store.value("select 1 from piece_version where piece = ?", piece)
     ]
-    store.conn.executemany("update text set body = null where sha256 = ?", [(one,) for one in texts])
-    store.conn.executemany("delete from fingerprint where text = ?", [(one,) for one in texts])
-    drop_loose_relations(store.conn)
+    if action == "lift":
+        with suppress(UsageError):  # what was held is not in the backup
+            takedown_acts.lift(store, case_id)
+    elif pieces and action in ("hold", "purge"):
+        case = takedown_acts.Case(case_id, basis, received)
+        found = plan(store, [f"piece:{piece}" for piece in pieces])
+        if action == "hold":
+            takedown_acts.hold(store, case, found)
+        else:
+            takedown_acts.purge(new, store, case, found)
 
 
 def _unknown_releases(home: Home, new: Home) -> list[str]:

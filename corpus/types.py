@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+# grounds of a takedown
+BASES = ("copyright", "privacy", "site_request", "legal_order", "other")
 RELATIONS = ("exact", "near", "contains", "overlap")
 
 
@@ -52,10 +54,16 @@ class ReleaseFile:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseDetails(Release):
-    """A release as index.json lists it; ``sums`` is the sha256 of its SHA256SUMS."""
+    """A release as index.json lists it; ``sums`` is the sha256 of its SHA256SUMS.
+
+    ``taken_down`` are cases whose texts still stand in its files, ``reissue_of`` the release that it is
+    again without such texts, under a number of its own.
+    """
 
     sums: str = ""
     files: tuple[ReleaseFile, ...] = ()
+    taken_down: tuple[str, ...] = ()
+    reissue_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +185,7 @@ class CorpusStats:
 class CorpusPiece:
     """One state of one piece (篇), as a reader sees it. ``text`` is None after it was taken down.
 
+    ``withdrawn`` then names the case.
     ``removed_in`` is None while it holds; spans and evidence are in the database only.
     """
 
@@ -204,6 +213,7 @@ class CorpusPiece:
     leaf: str
     added_in: int
     removed_in: int | None
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

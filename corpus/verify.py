@@ -60,7 +60,8 @@ def troubles(
     if left and (held or not Home(corpus.parent).is_held()):
         found += left
     try:
-        listed = listing(releases)
+        # the folder of one that was issued again may be gone
+        listed = [one for one in listing(releases) if not one.withdrawn or (releases / one.version).exists()]
     except DamagedError as error:
         return [*found, Trouble(str(error))]
     if listed and corpus.is_file():
@@ -247,7 +248,9 @@ def _spans(store: Store) -> Iterator[Trouble]:
 
 def _leaves(store: Store) -> Iterator[Trouble]:
     # a state that was released unmasked keeps its leaf, but a release made later shows it masked
-    where = "where v.published is not null" if store.setting(RELEASE) is not None else ""
+    # and what was taken down keeps its leaf without its words
+    where = "where v.withdrawn is null"
+    where += " and v.published is not null" if store.setting(RELEASE) is not None else ""
     rows = store.rows(
         f"select v.piece, {PUBLISHED}, {PUBLISHED_TITLE}, d.url, v.flags, v.genre, v.script, v.cluster,"
         " v.is_canonical, v.leaf, v.excluded_why"

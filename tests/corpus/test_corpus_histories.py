@@ -1,6 +1,6 @@
 """Twenty releases of anything that can happen to a corpus: every one of them stays what it was.
 
-A history is a list of releases, each a list of steps that hypothesis chose; a purge would be one step more (``STEPS``).
+A history is a list of releases, each a list of steps that hypothesis chose, takedowns among them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import fanwen
-from fanwen.corpus import masking, release, verify
+from fanwen.corpus import erase, masking, release, takedown_acts, verify
 from fanwen.corpus.pieces import ingest_pieces
+from fanwen.corpus.store import open_store
+from fanwen.corpus.takedown_case import plan
 from fanwen.spiders.takedown import read_takedown
 
 RELEASES = 20
@@ -97,6 +99,35 @@ class History:
         lines = set(file.read_text().splitlines()) if file.exists() else set()
         file.write_text("".join(f"{one}\n" for one in sorted(lines ^ {line})))
 
+    def purge(self, _page: int, essay: int) -> None:
+        """Erase a piece for good; what is published stays what it was, by its leaf."""
+        self.in_a_case(essay, takedown_acts.purge)
+
+    def hold(self, _page: int, essay: int) -> None:
+        self.in_a_case(essay, lambda _home, store, case, found: takedown_acts.hold(store, case, found))
+
+    def lift(self, _page: int, essay: int) -> None:
+        if not self.home.corpus.is_file():
+            return
+        with open_store(self.home.corpus) as store:
+            held = [one.case_id for one in takedown_acts.cases(store) if one.state == "held"]
+            if held:
+                takedown_acts.lift(store, held[essay % len(held)])
+
+    def in_a_case(self, essay: int, act: Callable[..., object]) -> None:
+        if not self.home.corpus.is_file():
+            return
+        with open_store(self.home.corpus) as store:
+            pieces = store.rows(
+                "select v.piece from piece_version v join piece p on p.id = v.piece"
+                " join document d on d.id = p.document where v.removed_in is null"
+                " and d.url not like '%diary' order by v.piece"
+            ).fetchall()
+            if pieces:
+                found = plan(store, [f"piece:{pieces[essay % len(pieces)][0]}"])
+                act(self.home, store, takedown_acts.opened(store, None, "other", "2026-03-01"), found)
+        erase.finish(self.home)
+
     # -- a release ---------------------------------------------------------------------------------
 
     def publish(self) -> None:
@@ -141,6 +172,9 @@ STEPS = (
     History.kinds,
     History.bring,
     History.list_,
+    History.purge,
+    History.hold,
+    History.lift,
 )
 step = st.tuples(st.sampled_from(STEPS), st.integers(0, PAGES - 1), st.integers(0, 11))
 histories = st.lists(st.lists(step, min_size=1, max_size=4), min_size=RELEASES, max_size=RELEASES)

@@ -447,8 +447,8 @@ def test_a_text_that_was_taken_down_keeps_its_leaf_only(home: Any, released: Pat
             (gone,),
         )
         db.execute(
-            "insert into tombstone (kind, case_id, basis, received, piece, added_in)"
-            " values ('purge', '1', 'copyright', '2026-03-02', ?, 2)",
+            "update piece_version set withdrawn = '2026-1' where published in"
+            " (select published from piece_version where piece = ?)",
             (gone,),
         )
     home.serve({"later": home.pages["plain"]}, day=2)

@@ -131,8 +131,7 @@ LOST = {
     "default set of a release": "update piece_version set excluded_why = 'stub' where excluded_why is null",
     "clusters of a release": "update release set clusters = 1",
     "gone that nobody took down": "update text set body = null where rowid = 1",
-    "purged is still there": "insert into tombstone (kind, case_id, basis, received, text, added_in)"
-    " select 'purge', '1', 'copyright', '2026-01-01', min(sha256), 2 from text",
+    "taken down is there": "update piece_version set withdrawn = '2026-1' where id = 1",
     "torn flags": "update piece_version set flags = '[' where id = 1",
     "torn bodies": "update document_version set bodies = 'x' where id = 1",
     "excluded for what its flags do not say": "update piece_version set excluded_why = 'spam'",
