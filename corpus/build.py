@@ -8,6 +8,7 @@ goes on where it stopped and ends in the same state. Nothing is ever fetched her
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
@@ -20,9 +21,12 @@ from fanwen.corpus import dedup, masking, search, takedowns
 from fanwen.corpus.identity import digest, match, piece_id, text_hash
 from fanwen.corpus.masking import Published, Stored
 from fanwen.corpus.site_pages import pages_of, rules_of
-from fanwen.corpus.store import Store, open_store, to_json
+from fanwen.corpus.store import Store, must_go_on, open_store, to_json
+from fanwen.corpus.stretches import stretches_of
+from fanwen.corpus.tombstones import REASON, Blocked, Tombstones, is_newcomer
 from fanwen.corpus.types import BuildReport
 from fanwen.corpus.versions import (
+    RIGHTS_FLAGS,
     DocumentState,
     PieceState,
     add_texts,
@@ -35,6 +39,7 @@ from fanwen.corpus.versions import (
     spans_json,
     visibly_different,
 )
+from fanwen.corpus.withdraw import order
 from fanwen.corpus.workers import cores, worker_pool
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import ArchivedDocument
@@ -51,6 +56,8 @@ DOCUMENTS_PER_BATCH = 500
 TASKS_PER_WORKER = 8  # waiting, so that memory stays flat
 BY_HAND = "local"  # the site of files that were given by hand
 UNCHECKED = ("candidate", "probation")  # sites whose pieces stay out of the default set
+# what a site's word changes of a document's state
+_WORDS = ("state_hash", "consent", "rights_basis", "rights_detail", "site_status")
 STATE = "2"  # of what is kept of a document; another one has every document cleaned again
 
 
@@ -104,6 +111,7 @@ def build(
     ``progress(step, done, total)`` is called after every commit; total is 0 where it is not known.
     Raises the errors of :func:`fanwen.corpus.store.open_store` and of the archive.
     """
+    must_go_on(corpus_path)
     facts = SiteFacts(sites or {}, site_status, site_decision or {}, mask, takedown)
     counts: Counter[str] = Counter()
     rejects: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -169,10 +177,16 @@ def _changed(
         if takedowns.is_named(document, facts.takedown):
             document = replace(document, gone=TAKEN_DOWN)
         state_hash = _state_hash(document, facts, ruleset, texts.get(document.url, ()))
-        if known.get(document.url) == state_hash or (document.gone and document.url not in known):
+        nothing = not _can_be_cleaned(document) and document.url not in known
+        if nothing or known.get(document.url) == state_hash:
             counts["unchanged"] += 1
         else:
             yield _Task(document, state_hash)
+
+
+def _can_be_cleaned(document: ArchivedDocument) -> bool:
+    """Without its bytes a document stays as it is, until its page changes or is gone."""
+    return not document.gone and not document.source_removed
 
 
 def _state_hash(document: ArchivedDocument, facts: SiteFacts, ruleset: str, taken: tuple[str, ...]) -> str:
@@ -205,17 +219,20 @@ def _ruleset() -> str:
 def _cleaned(
     archive: Archive, tasks: Iterator[_Task], facts: SiteFacts, workers: int
 ) -> Iterator[tuple[_Task, _Result | None]]:
-    """Each task with what its pages gave, in order; None for a document that is gone."""
+    """Each task with what its pages gave, in order; None where there is nothing to clean."""
     first = list(islice(tasks, IN_PROCESS + 1))
     if len(first) <= IN_PROCESS or workers == 1:
         for task in chain(first, tasks):
-            yield task, (None if task.document.gone else _clean(*_arguments(archive, task, facts)))
+            yield (
+                task,
+                (_clean(*_arguments(archive, task, facts)) if _can_be_cleaned(task.document) else None),
+            )
         return
     waiting: deque[tuple[_Task, Future[_Result] | None]] = deque()
     with worker_pool(workers) as pool:
         try:
             for task in chain(first, tasks):
-                arguments = None if task.document.gone else _arguments(archive, task, facts)
+                arguments = _arguments(archive, task, facts) if _can_be_cleaned(task.document) else None
                 waiting.append((task, None if arguments is None else pool.submit(_clean, *arguments)))
                 if len(waiting) >= workers * TASKS_PER_WORKER:
                     yield _result(*waiting.popleft())
@@ -254,6 +271,7 @@ class _Writer:
         self.facts = facts
         self.counts = counts
         self.rejects = rejects
+        self.tombstones = Tombstones(store)
         self.batch: list[tuple[_Task, _Result | None]] = []
         self.pieces = 0
 
@@ -278,9 +296,13 @@ class _Writer:
         cleaned = None if result is None else result.cleaned
         number = _document_number(store, document)
         before = open_pieces(store, number)
+        if document.source_removed and not document.gone:
+            self._put_words(number, task, before)
+            return
         version = put_document(store, _document_state(number, task, cleaned, self.facts))
         _put_findings(store, version, cleaned)
         kept: set[str] = set()
+        blocked: set[str] = set()
         if result is None or cleaned is None:
             self.counts["gone"] += 1
         else:
@@ -291,6 +313,10 @@ class _Writer:
             for (identity, piece), shown in zip(identified, result.published, strict=True):
                 if text_hash(piece.text) in self.facts.takedown.hashes:
                     continue
+                if case := self._blocked(identity, piece, shown):
+                    self._refuse(task, version, piece, shown, case)
+                    blocked.add(identity)
+                    continue
                 earlier = before.get(identity)
                 state = _piece_state(store, identity, version, piece, shown, document.url, extra, earlier)
                 put_piece(store, state)
@@ -300,9 +326,50 @@ class _Writer:
                 elif visibly_different(earlier, state):
                     self.counts["modified"] += 1
         for identity in before.keys() - kept:
-            close_piece(store, identity, self._why(document, before[identity]))
+            why = takedowns.REASON if identity in blocked else self._why(document, before[identity])
+            close_piece(store, identity, why)
             self.counts["removed"] += 1
         _forget_unused_numbers(store, number)
+
+    def _put_words(self, number: int, task: _Task, before: Mapping[str, PieceState]) -> None:
+        """A document without its bytes keeps its pieces; what its site says now counts for them too."""
+        document = task.document
+        columns = ", ".join(field.name for field in fields(DocumentState))
+        row = self.store.rows(
+            f"select {columns} from document_version where document = ? and removed_in is null", number
+        ).fetchone()
+        new = _document_state(number, task, None, self.facts)
+        said = {name: getattr(new, name) for name in _WORDS}
+        version = put_document(self.store, replace(DocumentState(*row), **said))
+        self.store.rows("update document set source_removed = 1 where id = ?", number)
+        extra = {flag for flag in _rights_flags(document, self.facts) if flag in RIGHTS_FLAGS}
+        for state in before.values():
+            flags = sorted({*json.loads(state.flags)} - {*RIGHTS_FLAGS} | extra)
+            state = replace(state, document_version=version, flags=to_json(flags))
+            put_piece(self.store, finish(state, document.url, flags, _stands_for(state)))
+        self.counts["unchanged"] += 1
+
+    def _blocked(self, identity: str, piece: Piece, shown: Published) -> Blocked | None:
+        if not self.tombstones:
+            return None
+        newcomer = is_newcomer(self.store, identity)
+        return self.tombstones.blocks(identity, (piece.text, shown.text), newcomer=newcomer)
+
+    def _refuse(self, task: _Task, version: int, piece: Piece, shown: Published, case: Blocked) -> None:
+        """Count a piece that a case keeps out; the page of a purged one is not kept either."""
+        document = task.document
+        self.rejects[document.site][REASON] += 1
+        self.store.rows(
+            "insert into reject (document_version, reason, source, detail) values (?, ?, ?, ?)",
+            version,
+            REASON,
+            document.url,
+            case.case_id,
+        )
+        if case.purged:
+            gone = stretches_of((piece.text, piece.text_original, shown.text))
+            bodies = (part.body_hash for part in document.parts)
+            order(self.store, case.case_id, gone, bodies, whole=False)
 
     def _why(self, document: ArchivedDocument, piece: PieceState) -> str:
         if document.gone == TAKEN_DOWN or piece.text in self.facts.takedown.hashes:
@@ -317,6 +384,7 @@ def _document_number(store: Store, document: ArchivedDocument) -> int:
         store.rows(
             "update document set site = ? where id = ? and site <> ?", document.site, number, document.site
         )
+        store.rows("update document set source_removed = 0 where id = ? and source_removed", number)
         return int(number)
     inserted = store.rows(
         "insert into document (key, url, site, source, name, first_seen) values (?, ?, ?, 'archive', ?, ?)",
@@ -452,7 +520,8 @@ def _forget_unused_numbers(store: Store, document: int) -> None:
     """A piece that no release and no current state knows leaves no trace, its number included."""
     store.rows(
         "delete from piece where document = ? and not exists"
-        " (select 1 from piece_version v where v.piece = piece.id)",
+        " (select 1 from piece_version v where v.piece = piece.id)"
+        " and not exists (select 1 from tombstone t where t.piece = piece.id)",
         document,
     )
     store.rows(
@@ -515,7 +584,11 @@ def _piece_state(
     for known in (before, released_piece(store, identity)):
         if known is not None and known.text == state.text and known.cluster is not None:
             state = replace(state, cluster=known.cluster, is_canonical=known.is_canonical)
-            why = known.excluded_why or ""
-            canonical = why.removeprefix("duplicate_of:") if why.startswith("duplicate_of:") else None
-            return finish(state, url, flags, canonical)
+            return finish(state, url, flags, _stands_for(known))
     return finish(state, url, flags, None)
+
+
+def _stands_for(state: PieceState) -> str | None:
+    """The canonical of a duplicate."""
+    why = state.excluded_why or ""
+    return why.removeprefix("duplicate_of:") if why.startswith("duplicate_of:") else None

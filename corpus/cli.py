@@ -41,9 +41,14 @@ _MODULES = {
     "search": "cli_corpus",
     "stats": "cli_corpus",
     "verify": "cli_corpus",
+    "checkout": "cli_versions",
+    "log": "cli_versions",
+    "backup": "cli_versions",
+    "restore": "cli_versions",
     "explain": "cli_audit",
     "rules": "cli_audit",
     "archive": "cli_archive",
+    "takedown": "cli_takedown",
 }
 
 

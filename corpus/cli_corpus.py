@@ -6,6 +6,7 @@ Each imports what it needs itself: a search should not wait for what only a buil
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from pathlib import Path
 
 import click
@@ -45,9 +46,11 @@ def release() -> None:
 @click.option("--date", metavar="YYYY-MM-DD", help="Date of the release instead of the newest fetch in it.")
 def release_create(home: Home, as_json: bool, date: str | None) -> None:
     """Publish the corpus as the next release, if anything changed since the last."""
+    from fanwen.corpus import erase
     from fanwen.corpus import release as release_module
 
     with home.locked("release create"):
+        erase.finish(home)
         made = release_module.create(
             corpus_file(home),
             home.releases,
@@ -125,6 +128,10 @@ def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
         print_json(changes)
     elif changes:
         print(table((c.change, c.piece_id, c.why, c.title, c.url) for c in changes))
+        for change in ("ADD", "MOD", "DEL"):
+            why = Counter(one.why for one in changes if one.change == change)
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in why.most_common())
+            print(f"{why.total():,} {change}" + (f": {reasons}" if reasons else ""))
     else:
         print(f"Nothing differs between {old} and {new}.")
 
@@ -184,19 +191,32 @@ def stats(home: Home, as_json: bool) -> None:
 @click.command()
 @home_option
 @json_option
-def verify(home: Home, as_json: bool) -> None:
-    """Check the archive, the corpus and every release against their hashes and rules."""
+@click.option(
+    "--repair", is_flag=True, help="Make anew what can be: indexes, fingerprints, left-overs of a kill."
+)
+def verify(home: Home, as_json: bool, repair: bool) -> None:
+    """Check the archive, the corpus and every release against their hashes and rules.
+
+    Every line says what to do about it. --repair touches neither texts nor states nor releases.
+    """
+    from fanwen.corpus import repair as repair_module
     from fanwen.corpus import verify as verify_module
 
     if not home.archive.is_file() and not home.corpus.is_file():
         raise UsageError(f"There is nothing to verify in {home.path}; name another home with --home.")
     progress = Progress()
-    troubles = verify_module.verify_home(home.archive, home.corpus, home.releases, progress=progress)
+    done: tuple[str, ...] = ()
+    if repair:
+        with home.locked("verify --repair"):
+            repaired = repair_module.repair(home, progress=progress)
+        done, troubles = repaired.done, list(repaired.remains)
+    else:
+        troubles = verify_module.verify_home(home.archive, home.corpus, home.releases, progress=progress)
     progress.close()
     if as_json:
-        print_json({"ok": not troubles, "troubles": troubles})
-    for trouble in [] if as_json else troubles:
-        print(trouble)
+        print_json({"ok": not troubles, "repaired": done, "troubles": troubles})
+    for line in [] if as_json else [*done, *troubles]:
+        print(line)
     if troubles:
         raise DamagedError(
             f"{len(troubles)} troubles in {home.path}; the lines above say which and what to do."
@@ -209,7 +229,13 @@ def _release_folders(home: Home, which: str | None) -> list[Path]:
     from fanwen.corpus import release as release_module
 
     if which is None:
-        found = [home.releases / release.version for release in release_module.listing(home.releases)]
+        listed = release_module.listing(home.releases)
+        # the folder of one that was issued again may be gone
+        found = [
+            home.releases / one.version
+            for one in listed
+            if not one.withdrawn or (home.releases / one.version).exists()
+        ]
     else:
         found = [path for path in (home.releases / which, Path(which)) if path.is_dir()][:1]
     if not found:

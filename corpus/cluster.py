@@ -83,14 +83,20 @@ class _Groups:
         self._put(group, key)
 
     def expel_unlinked(self, neighbours: dict[str, set[str]]) -> list[Node]:
-        """Nodes that no link binds to their cluster any more; the best of each cluster stays."""
+        """Nodes that no links bind to most of their cluster any more; of two halves that with the best stays.
+
+        The canonical may be among them: a compilation that stood for one of its parts until another was
+        known.
+        """
         expelled = []
         for group, members in self.members.items():
-            for key in sorted(members - {self.canonical[group]}):
-                if not neighbours.get(key, set()) & members:
-                    expelled.append(self.nodes[key])
-        for node in expelled:
-            self.members[self.group_of.pop(node.key)].discard(node.key)
+            parts = _connected(members, neighbours)
+            kept = max(parts, key=lambda part: (len(part), self.canonical[group] in part))
+            for key in sorted(members - kept):
+                expelled.append(self.nodes[key])
+                del self.group_of[key]
+            self.members[group] = kept
+            self.canonical[group] = min(kept, key=lambda key: self.nodes[key].rank)
         return expelled
 
     def place(self, key: str, links: set[str]) -> None:
@@ -161,6 +167,20 @@ class _Groups:
             self._put(into, key)
         self.names[into] |= self.names.pop(other, set())
         self.members[other] = set()
+
+
+def _connected(members: set[str], neighbours: dict[str, set[str]]) -> list[set[str]]:
+    """The parts of a group that links hold together, in the order of their least key."""
+    parts = []
+    left = set(members)
+    while left:
+        part, fresh = set(), {min(left)}
+        while fresh:
+            part |= fresh
+            fresh = {other for key in fresh for other in neighbours.get(key, set())} & left - part
+        parts.append(part)
+        left -= part
+    return parts
 
 
 def _new_name(pieces: Sequence[str], *taken: Container[str]) -> str:

@@ -149,12 +149,22 @@ def _write(store: Store, found: Iterable[RelationRow], batch: Sequence[str]) -> 
 RelationRow = tuple[str, str, str, float, float, float, int]
 
 
+def index_of(store: Store) -> Segments:
+    """The index of fingerprints beside corpus.db; an empty one where it is missing or torn."""
+    return Segments(store.path.parent / "index", SPEC)
+
+
+def catch_up(store: Store) -> None:
+    """Bring the index to what was compared, without comparing anything."""
+    _Compared(store)
+
+
 class _Compared:
     """The folded texts that were compared so far, by number, with their index on disk."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._index = Segments(store.path.parent / "index", SPEC)
+        self._index = index_of(store)
         self._live = self._catch_up()
         self._known = len(self._index)
         self._texts = self._index.texts
@@ -199,7 +209,12 @@ class _Compared:
         """
         rows = self._store.rows("select distinct key from fingerprint where compared = 1 order by key")
         compared = _as_keys(key for (key,) in rows)
-        live = np.isin(self._index.texts["key"], compared)
+        keys = self._index.texts["key"]
+        live = np.isin(keys, compared)
+        # a text that was dropped and came back is there twice: what came last counts
+        newest = np.zeros(len(keys), dtype=bool)
+        newest[len(keys) - 1 - np.unique(keys[::-1], return_index=True)[1]] = True
+        live &= newest
         if np.count_nonzero(live) < LIVE * len(live):
             self._index.clear()
             live = live[:0]
@@ -222,11 +237,11 @@ class _Compared:
         """The near pairs among the texts of the index, (n, 2)."""
         rows = self._store.rows("select a, b from relation where relation = 'near' and removed_in is null")
         ends = _as_keys(key for row in rows for key in row)
-        order = np.argsort(self._index.texts["key"])
+        order = np.argsort(self._index.texts["key"], kind="stable")
         if not len(order):
             return np.empty((0, 2), dtype=np.int64)
         ordered = self._index.texts["key"][order]
-        places = np.minimum(np.searchsorted(ordered, ends), len(ordered) - 1)
+        places = np.maximum(np.searchsorted(ordered, ends, side="right") - 1, 0)
         there = (ordered[places] == ends).reshape(-1, 2).all(axis=1)
         pairs: NDArray[np.int64] = order[places].reshape(-1, 2)[there]
         return pairs

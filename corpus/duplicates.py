@@ -17,7 +17,7 @@ from fanwen.corpus.compare import Measure, measure, relation, shingles
 from fanwen.corpus.dedup import Progress, update
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.passages import passages
-from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.store import Store, fixed_as, open_store, reading
 from fanwen.corpus.types import AlignedRelation, Relation
 
 
@@ -25,8 +25,10 @@ def pairs(
     corpus_path: Path, *, aligned: bool = False, progress: Progress | None = None
 ) -> Iterator[Relation]:
     """All verified pairs, every copy with every copy: exact, near, contains and overlap."""
-    with open_store(corpus_path) as store:
-        update(store, progress)
+    if fixed_as(corpus_path) is None:
+        with open_store(corpus_path) as store:
+            update(store, progress)
+    with reading(corpus_path) as store:
         yield from relations(store, aligned=aligned)
 
 

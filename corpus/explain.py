@@ -23,7 +23,7 @@ from fanwen.corpus.identity import text_hash
 from fanwen.corpus.masking import Stored
 from fanwen.corpus.report import table, visible
 from fanwen.corpus.site_pages import pages_of
-from fanwen.corpus.store import open_store
+from fanwen.corpus.store import reading
 from fanwen.corpus.versions import PieceState, excluded_why, open_pieces
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
@@ -144,7 +144,7 @@ def _url(home: Home, what: str) -> tuple[str | None, tuple[str, ...]]:
     """The URL of the document that holds a piece, with what is to be said of that piece."""
     if not home.corpus.is_file():
         return None, ()
-    with open_store(home.corpus, readonly=True) as store:
+    with reading(home.corpus) as store:
         row = store.rows(
             "select d.key, d.source, v.removed_in, v.removed_why from piece p"
             " join document d on d.id = p.document left join piece_version v on v.piece = p.id"
@@ -211,7 +211,7 @@ def _known(home: Home, url: str) -> tuple[dict[int, PieceState], Rights | None]:
     """The document's pieces in the corpus by their place, and its rights."""
     if not home.corpus.is_file():
         return {}, None
-    with open_store(home.corpus, readonly=True) as store:
+    with reading(home.corpus) as store:
         rights = store.rows(
             "select rights_basis, rights_detail, site_status from document_version v join document d"
             " on d.id = v.document where d.key = ? and v.removed_in is null",

@@ -20,8 +20,9 @@ import zstandard
 
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
-from fanwen.corpus.store import Store, to_json
+from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
 from fanwen.corpus.types import ReleaseFile
+from fanwen.corpus.withdraw import withhold
 from fanwen.errors import DamagedError
 
 DATABASE = "fanwen.db.zst"
@@ -37,7 +38,7 @@ PIECE_FIELDS = (
     " v.is_canonical, v.masked, v.n_chars, v.n_han, v.n_paragraphs, v.han_share, v.repeated_line_share,"
     " v.list_line_share, v.placeholder_share, d.first_seen, dv.fetched_at, dv.rights_basis,"
     " dv.claimed_published, dv.claimed_author, dv.claimed_source, dv.claimed_rights, dv.claimed_category,"
-    " dv.declared_pieces, dv.found_pieces, dv.extractor, dv.ruleset, v.leaf"
+    " dv.declared_pieces, dv.found_pieces, dv.extractor, dv.ruleset, v.leaf, v.withdrawn"
     " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
     " join document_version dv on dv.id = v.document_version join text t on t.sha256 = v.text"
     " where v.removed_in is null order by v.piece"
@@ -51,11 +52,17 @@ _LEAF_FIELDS = (
 )
 
 
-def write(store: Store, seq: int, folder: Path) -> None:
-    """Write all files of release ``seq`` into the empty ``folder``."""
+def write(store: Store, seq: int, folder: Path, *, reissue: str | None = None) -> None:
+    """Write all files of release ``seq`` into the empty ``folder``.
+
+    With ``reissue`` under that version, and without what is on hold by now.
+    """
     (folder / "jsonl").mkdir()
     plain = folder / "fanwen.db"
-    copy_as_of(store, seq, plain)
+    copy_as_of(store, seq, plain, as_held_now=reissue is not None)
+    if reissue is not None:
+        with _opened(plain, write=True) as db:
+            _rename(db, seq, reissue)
     with _opened(plain) as db:
         with _compressed(folder / PIECES) as stream:
             for row in piece_rows(db):
@@ -67,15 +74,44 @@ def write(store: Store, seq: int, folder: Path) -> None:
     plain.unlink()
     lines = [f"{one.sha256}  {one.path}\n" for one in files_in(folder) if one.path != SUMS]
     (folder / SUMS).write_text("".join(lines), encoding="utf-8")
-    _sync(folder)
+    sync_tree(folder)
 
 
-def copy_as_of(store: Store, seq: int, target: Path) -> None:
-    """A database of its own with everything up to release ``seq`` and nothing later, masked; no caches."""
+def copy_as_of(store: Store, seq: int, target: Path, *, as_held_now: bool = False) -> None:
+    """A database of its own with everything up to release ``seq`` and nothing later, masked; no caches.
+
+    What was on hold then has no text in it; ``as_held_now``: what is on hold by now neither.
+    """
+    with _trimmed_copy(store, seq, target, as_held_now=as_held_now) as db:
+        mask_database(db, seq)
+        drop_orphans(db)
+        version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
+        db.execute("insert into setting (name, value) values (?, ?)", (RELEASE, version))
+        # when a migration ran on this machine is nobody's business, and would differ every time
+        db.execute("update _sqlite_migrations set applied_at = ?", (date,))
+
+
+def plain_as_of(store: Store, seq: int, target: Path) -> None:
+    """The same with every text as ``store`` has it, and a mark that says for which release it stands."""
+    kept = dict(store.rows("select name, value from setting").fetchall())
+    kept[RELEASE if RELEASE in kept else CHECKOUT] = store.value(
+        "select version from release where seq = ?", seq
+    )
+    with _trimmed_copy(store, seq, target) as db:
+        db.executemany("insert into setting (name, value) values (?, ?)", kept.items())
+
+
+@contextmanager
+def _trimmed_copy(
+    store: Store, seq: int, target: Path, *, as_held_now: bool = False
+) -> Iterator[sqlite3.Connection]:
+    """A copy without settings, caches and what came after release ``seq``; committed when the block ends."""
     store.rows("vacuum into ?", str(target))
     with _opened(target, write=True) as db:
         db.execute("pragma foreign_keys = off")
         db.execute("begin")
+        if as_held_now:
+            withhold(db)
         for table in ("piece_version", "document_version", "relation", "cluster_alias", "tombstone"):
             db.execute(f"delete from {table} where added_in > ?", (seq,))
         for table in ("piece_version", "document_version"):
@@ -84,46 +120,70 @@ def copy_as_of(store: Store, seq: int, target: Path) -> None:
             )
         db.execute("update relation set removed_in = null where removed_in > ?", (seq,))
         db.execute("update tombstone set lifted_in = null where lifted_in > ?", (seq,))
+        # what no release has had is nobody's business
+        db.execute("delete from tombstone where piece not in (select piece from piece_version)")
         db.execute("delete from canonical_log where seq > ?", (seq,))
         db.execute("delete from release where seq > ?", (seq,))
         for table in ("rule_hit", "reject"):
             db.execute(f"delete from {table} where document_version not in (select id from document_version)")
-        drop_orphans(db)
-        mask_database(db, seq)
+        withhold(db)
+        db.execute("update tombstone set state = null")
         drop_orphans(db)
         db.execute("insert into search_grams (search_grams) values ('delete-all')")
         db.execute("delete from search_text")
         db.execute("delete from setting")
-        db.execute("delete from unsettled")
-        version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
-        db.execute("insert into setting (name, value) values ('release', ?)", (version,))
+        for table in ("unsettled", "takedown_journal", "erasure"):
+            db.execute(f"delete from {table}")
         db.execute("update release set state = 'published'")
-        # when a migration ran on this machine is nobody's business, and would differ every time
-        db.execute("update _sqlite_migrations set applied_at = ?", (date,))
+        yield db
         db.execute("commit")
+        # counts how often this file was written anew here, for instance after a purge
+        db.execute("pragma schema_version = 1")
         db.execute("vacuum")
+
+
+def _rename(db: sqlite3.Connection, seq: int, version: str) -> None:
+    """Call the last release of the copy ``version``; its former name stays on record."""
+    db.execute("update release set reissue_of = version, version = ? where seq = ?", (version, seq))
+    db.execute("update setting set value = ? where name = 'release'", (version,))
 
 
 def drop_orphans(db: sqlite3.Connection) -> None:
     """Delete what no state of any piece refers to."""
-    db.execute("delete from piece where id not in (select piece from piece_version)")
+    db.execute(
+        "delete from piece where id not in (select piece from piece_version)"
+        " and id not in (select piece from tombstone where piece is not null)"
+    )
     db.execute(
         "delete from document where id not in (select document from piece)"
         " and id not in (select document from document_version)"
     )
+    set_next_numbers(db)
+    db.execute("delete from fingerprint where text not in (select text from piece_version)")
+    drop_loose_relations(db)
+    db.execute(
+        "delete from text where sha256 not in (select text from piece_version)"
+        " and sha256 not in (select text_original from piece_version)"
+        " and sha256 not in (select published from piece_version where published is not null)"
+        " and sha256 not in (select j.value from tombstone t, json_each(json_extract(t.state, '$.piece')) j"
+        "  where t.state is not null and j.key in ('text', 'text_original', 'published')"
+        "  and j.value is not null)"
+    )
+
+
+def set_next_numbers(db: sqlite3.Connection) -> None:
+    """A number that no piece has is free again."""
     db.execute(
         "update document set next_n ="
         " (select coalesce(max(n), 0) + 1 from piece where piece.document = document.id)"
         " where next_n <> (select coalesce(max(n), 0) + 1 from piece where piece.document = document.id)"
     )
-    db.execute("delete from fingerprint where text not in (select text from piece_version)")
+
+
+def drop_loose_relations(db: sqlite3.Connection) -> None:
+    """Delete relations between texts of which one is gone."""
     for side in ("a", "b"):
         db.execute(f"delete from relation where {side} not in (select key from fingerprint)")
-    db.execute(
-        "delete from text where sha256 not in (select text from piece_version)"
-        " and sha256 not in (select text_original from piece_version)"
-        " and sha256 not in (select published from piece_version where published is not null)"
-    )
 
 
 def piece_rows(db: sqlite3.Connection) -> Iterator[dict[str, object]]:
@@ -166,6 +226,8 @@ def checked_root(rows: Iterator[dict[str, object]], where: str) -> tuple[str, in
             None if cluster is None else str(cluster),
             bool(row["is_canonical"]),
         )
+        if text is None:  # it was taken down, and so were words of its title: its leaf stays
+            computed = str(row["leaf"])
         if computed != row["leaf"]:
             raise DamagedError(f"{where}: piece {identity} is not what its leaf hash says.")
         leaves.append(computed)
@@ -202,6 +264,11 @@ def files_in(folder: Path) -> list[ReleaseFile]:
     return sorted(result, key=lambda one: one.path)
 
 
+def left_over(releases: Path) -> list[Path]:
+    """Folders of releases that were killed while they were written."""
+    return sorted(releases.glob(".building-*"))
+
+
 def file_hash(path: Path) -> str:
     hashed = sha256()
     with path.open("rb") as stream:
@@ -229,7 +296,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _sync(folder: Path) -> None:
+def sync_tree(folder: Path) -> None:
+    """Have everything below ``folder`` on the disk."""
     for path in folder.rglob("*"):
         if path.is_file():
             with path.open("rb") as stream:
@@ -241,6 +309,7 @@ def _sync(folder: Path) -> None:
 
 def _manifest(db: sqlite3.Connection, seq: int) -> str:
     columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools, mask"
+    columns += ", reissue_of"
     values = db.execute(f"select {columns} from release where seq = ?", (seq,)).fetchone()
     manifest = dict(zip(columns.split(", "), values, strict=True))
     for name in ("tools", "mask"):

@@ -84,6 +84,11 @@ def from_blob(blob: bytes) -> Hashes:
     return np.frombuffer(blob, dtype="<u8").astype(np.uint64, copy=False)
 
 
+def mixed(numbers: Hashes) -> Hashes:
+    """Each number spread over 64 bits."""
+    return _fmix64(numbers.copy())
+
+
 def _fmix64(h: Hashes) -> Hashes:
     h ^= h >> np.uint64(33)
     h *= np.uint64(0xFF51AFD7ED558CCD)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.store import Store, reading
 from fanwen.spiders.site import Site
 
 # a site that loses more than this share of its pieces at once has more likely broken than shrunk
@@ -23,10 +23,13 @@ _OPEN = """
   from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
   where v.removed_in is null group by d.site
 """
+# what was taken down is no loss that a site could have caused
 _RELEASED = """
   select d.site, count(*)
   from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
-  where v.added_in <= ? and (v.removed_in is null or v.removed_in > ?) group by d.site
+  where v.added_in <= ? and (v.removed_in is null or v.removed_in > ?)
+    and not exists (select 1 from tombstone t where t.piece = v.piece and t.lifted_in is null)
+  group by d.site
 """
 
 
@@ -50,7 +53,7 @@ class Gate:
 
 def gates(corpus: Path, sites: Mapping[str, Site]) -> tuple[Gate, ...]:
     """Every gate of every site, sorted by site."""
-    with open_store(corpus, readonly=True) as store:
+    with reading(corpus) as store:
         now = {row[0]: row[1:] for row in store.rows(_OPEN)}
         before = _released(store)
         taken = {row[0]: row[1:] for row in store.rows(_TAKEN)}

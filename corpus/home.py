@@ -20,11 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import PydanticCustomError
 
 from fanwen.cleaners.types import KINDS
+from fanwen.corpus import swap
 from fanwen.errors import BlockedError, FanwenError, IncompleteError, UsageError
 from fanwen.spiders.site import Site, builtin_site_folder, read_sites
 from fanwen.spiders.takedown import Takedown, read_takedown
 
 DEFAULT = "fanwen-data"
+RESTORE = "restore"  # the command that ends an interrupted restore by itself, and tells of it
 
 
 class Config(BaseModel):
@@ -114,7 +116,10 @@ class Home:
 
     @contextmanager
     def locked(self, command: str) -> Iterator[None]:
-        """Hold the home while writing. Raises BlockedError that names the holder."""
+        """Hold the home while writing; a restore that was killed is ended first.
+
+        Raises BlockedError that names the holder.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             handle = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o644)
@@ -122,9 +127,25 @@ class Home:
             raise _not_writable(self.path, error) from None
         try:
             _take(handle, self.path, command)
+            if command != RESTORE:
+                swap.finish(self.path)
             yield
         finally:
             os.close(handle)
+
+    def is_held(self) -> bool:
+        """Whether a process writes here now."""
+        try:
+            handle = os.open(self.path / "lock", os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(handle)
+        return False
 
 
 def _take(handle: int, path: Path, command: str) -> None:

@@ -201,7 +201,12 @@ def prepare(store: Store, kinds: frozenset[str]) -> None:
         if not store.value("select exists (select 1 from piece_version where published is not null)"):
             store.set_setting(_SETTING, kinds_json(kinds))
     elif known != kinds_json(kinds):
-        store.rows("delete from setting where name = ?", _SETTING)
+        forget(store)
+
+
+def forget(store: Store) -> None:
+    """Note that what is there may be masked otherwise than it should be; :func:`update` looks at it."""
+    store.rows("delete from setting where name = ?", _SETTING)
 
 
 def update(store: Store, kinds: frozenset[str], progress: Progress | None = None) -> int:

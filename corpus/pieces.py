@@ -21,6 +21,7 @@ from pyarrow.lib import ArrowException
 
 from fanwen.corpus.identity import digest, text_hash
 from fanwen.corpus.store import Store, open_store, to_json
+from fanwen.corpus.tombstones import REASON, Tombstones, is_newcomer
 from fanwen.corpus.types import BadRow, IngestReport
 from fanwen.corpus.versions import (
     DocumentState,
@@ -83,6 +84,7 @@ class _Intake:
         self.source = source
         self.name = name
         self.when = when
+        self.tombstones = Tombstones(store)
         self.seen: set[str] = set()
         self.counts: Counter[str] = Counter()
         self.reasons: Counter[str] = Counter()
@@ -129,6 +131,8 @@ class _Intake:
             reason = "not_unicode"
         elif str(given) in self.seen:
             reason = "duplicate_id"
+        elif self._is_blocked(f"{self.source}:{given}", text):
+            reason = REASON
         if reason is not None:
             self.counts["bad"] += 1
             self.reasons[reason] += 1
@@ -140,6 +144,13 @@ class _Intake:
         self.seen.add(str(given))
         return ReadyPiece(given, text, *(_optional(row.get(name)) for name in COLUMNS[2:]))
 
+    def _is_blocked(self, identity: str, text: str) -> bool:
+        """Whether a takedown case keeps the piece out."""
+        if not self.tombstones:
+            return False
+        newcomer = is_newcomer(self.store, identity)
+        return self.tombstones.blocks(identity, (text,), newcomer=newcomer) is not None
+
     def _write(self, batch: list[ReadyPiece]) -> None:
         if not batch:
             return
@@ -148,8 +159,10 @@ class _Intake:
         known = {
             key: (document, state_hash)
             for key, document, state_hash in self.store.rows(
+                # a piece that was taken down is not there, though its document is
                 "select d.key, d.id, v.state_hash from document d left join document_version v"
-                f" on v.document = d.id and v.removed_in is null where d.key in ({marks})",
+                " on v.document = d.id and v.removed_in is null and exists (select 1 from piece_version o"
+                f" where o.document_version = v.id and o.removed_in is null) where d.key in ({marks})",
                 *keys,
             )
         }
@@ -169,13 +182,24 @@ class _Intake:
             document = self._new(key, url, identity, given)
         else:
             document = known[0]
-            self.store.rows("update document set url = ? where id = ?", url, document)
-            self.store.rows("update piece set given_id = ? where id = ?", given, identity)
+            url = self._moved(document, url)
+            _name(self.store, identity, document, given)
         self.counts["added" if known is None else "changed"] += 1
         version = put_document(self.store, _document_state(document, state_hash, piece, self.when))
         add_texts(self.store, [piece.text])
         state = _piece_state(identity, version, piece)
         put_piece(self.store, finish(state, url, [], None))
+
+    def _moved(self, document: int, url: str) -> str:
+        """The URL of a known document: another one if it was never released, since leaves cover it."""
+        self.store.rows(
+            "update document set url = ?1 where id = ?2 and not exists (select 1 from piece_version v"
+            " join piece p on p.id = v.piece where p.document = ?2 and v.added_in < ?3)",
+            url,
+            document,
+            self.store.pending,
+        )
+        return str(self.store.value("select url from document where id = ?", document))
 
     def _new(self, key: str, url: str, identity: str, given: str) -> int:
         document = self.store.rows(
@@ -189,10 +213,19 @@ class _Intake:
             self.when,
         ).lastrowid
         assert document is not None
-        self.store.rows(
-            "insert into piece (id, document, n, given_id) values (?, ?, 1, ?)", identity, document, given
-        )
+        _name(self.store, identity, document, given)
         return document
+
+
+def _name(store: Store, identity: str, document: int, given: str) -> None:
+    """The piece of a document, with the id as it was given this time."""
+    store.rows(
+        "insert into piece (id, document, n, given_id) values (?, ?, 1, ?)"
+        " on conflict (id) do update set given_id = excluded.given_id",
+        identity,
+        document,
+        given,
+    )
 
 
 def _document_state(document: int, state_hash: str, piece: ReadyPiece, when: str) -> DocumentState:

@@ -35,7 +35,7 @@ _COLUMNS = (
     "v.piece, d.url, d.site, v.place, v.title, t.body, v.genre, v.year, v.level, v.language,"
     " v.script, v.flags,"
     " v.n_chars, v.n_han, v.cluster, v.is_canonical, v.excluded_why, dv.rights_basis, dv.fetched_at,"
-    " d.first_seen, v.text, v.leaf, v.added_in, v.removed_in"
+    " d.first_seen, v.text, v.leaf, v.added_in, v.removed_in, v.withdrawn"
 )
 
 
@@ -51,7 +51,7 @@ class Corpus:
     def __init__(self, path: Path) -> None:
         self.path = path
         with ExitStack() as stack:
-            self._store: Store = stack.enter_context(open_store(_database(path, stack), readonly=True))
+            self._store: Store = stack.enter_context(open_store(database_of(path, stack), readonly=True))
             self._stack = stack.pop_all()
 
     def __enter__(self) -> Corpus:
@@ -73,7 +73,8 @@ class Corpus:
     @property
     def releases(self) -> tuple[Release, ...]:
         """All releases up to this state, the oldest first."""
-        return release.releases(self._store)
+        with self._store.snapshot():
+            return release.releases(self._store)
 
     def pieces(
         self,
@@ -85,6 +86,9 @@ class Corpus:
     ) -> Iterator[CorpusPiece]:
         """Pieces in the order of their ids. ``as_of`` is a version; ``default=False`` gives duplicates,
         stubs and whatever else is kept out of the default set too."""
+        # one query is of one moment by itself, and may be read from as slowly as one likes
+        with self._store.snapshot():
+            seq = self._seq(as_of)
         rows = self._store.conn.execute(
             f"select {_COLUMNS} from piece_version v join piece p on p.id = v.piece"
             " join document d on d.id = p.document join document_version dv on dv.id = v.document_version"
@@ -92,7 +96,7 @@ class Corpus:
             " where v.added_in <= :seq and (v.removed_in is null or v.removed_in > :seq)"
             " and (:genre is null or v.genre = :genre) and (:site is null or d.site = :site)"
             " and (:all or v.excluded_why is null) order by v.piece",
-            {"seq": self._seq(as_of), "genre": genre, "site": site, "all": not default},
+            {"seq": seq, "genre": genre, "site": site, "all": not default},
         )
         for row in rows:
             values = list(row)
@@ -104,11 +108,13 @@ class Corpus:
         self, query: str, *, titles: bool = False, as_of: str | None = None, limit: int = 0
     ) -> SearchResult:
         """Pieces whose text holds ``query`` exactly."""
-        return search.find(self._store, query, titles=titles, as_of=self._seq(as_of), limit=limit)
+        with self._store.snapshot():
+            return search.find(self._store, query, titles=titles, as_of=self._seq(as_of), limit=limit)
 
     def relations(self, piece: str) -> list[Relation]:
         """Verified pairs of one piece with others."""
-        return list(duplicates.relations(self._store, only=piece))
+        with self._store.snapshot():
+            return list(duplicates.relations(self._store, only=piece))
 
     def passages(self, a: str, b: str) -> tuple[Passage, ...]:
         """The passages that two pieces share, in code points of their ``text``; nothing says who copied."""
@@ -139,12 +145,14 @@ class Corpus:
 
     def diff(self, other: Corpus | str) -> list[Change]:
         """How the pieces changed from this state to ``other``: a corpus, or a version this one knows."""
-        if isinstance(other, str):
-            return release.changes(self._store, self._seq(None), self._seq(other))
-        # the later of the two knows both states
-        mine, theirs = self._last(), other._last()
-        knows = self._store if mine >= theirs else other._store
-        return release.changes(knows, mine, theirs)
+        with self._store.snapshot():
+            if isinstance(other, str):
+                return release.changes(self._store, self._seq(None), self._seq(other))
+            with other._store.snapshot():
+                # the later of the two knows both states
+                mine, theirs = self._last(), other._last()
+                knows = self._store if mine >= theirs else other._store
+                return release.changes(knows, mine, theirs)
 
     def _text(self, name: str) -> str:
         found = find_pieces(self._store, name)
@@ -166,7 +174,8 @@ class Corpus:
         return self._store.pending if version is None else release.seq_of(self._store, version)
 
 
-def _database(path: Path, stack: ExitStack) -> Path:
+def database_of(path: Path, stack: ExitStack) -> Path:
+    """The database of a corpus.db, a home or a release; what is unpacked lives as long as ``stack``."""
     if path.is_file():
         return path
     if (path / "corpus.db").is_file():
@@ -174,7 +183,7 @@ def _database(path: Path, stack: ExitStack) -> Path:
     if (path / exports.DATABASE).is_file():
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanwen-")))
         exports.unpack_database(path, scratch / "fanwen.db")
-        with open_store(scratch / "fanwen.db"):  # brings one of an earlier fanwen up to date
+        with open_store(scratch / "fanwen.db", fixed=True):  # brings one of an earlier fanwen up to date
             pass
         return scratch / "fanwen.db"
     raise UsageError(f"There is no corpus at {path}; give a corpus.db, a home folder or a release folder.")

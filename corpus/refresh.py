@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from fanwen.corpus import erase
 from fanwen.corpus import release as release_module
 from fanwen.corpus.build import BuildReport, build
 from fanwen.corpus.health import gates
@@ -15,7 +16,7 @@ from fanwen.corpus.home import Home
 from fanwen.corpus.live import CrawlProgress
 from fanwen.corpus.report import Progress
 from fanwen.corpus.runs import RunReport, kept_run
-from fanwen.corpus.store import open_store
+from fanwen.corpus.store import reading
 from fanwen.corpus.versions import text_digests
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
@@ -123,7 +124,11 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     """Build the home's corpus from its archive, with what the site files know.
 
     The archive is told which documents kept their text, so that the next crawl leaves them alone for longer.
+    What a takedown left to be erased is erased first, and what came back of it afterwards.
     """
+    if home.archive.is_file():
+        Archive(home.archive).close()  # brings one of an earlier fanwen up to date
+    erase.finish(home, progress)
     sites = home.sites()
     report = build(
         home.archive,
@@ -136,8 +141,9 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
         workers=workers,
         progress=progress,
     )
-    with Archive(home.archive) as archive, open_store(home.corpus, readonly=True) as store:
+    with Archive(home.archive) as archive, reading(home.corpus) as store:
         archive.note_texts(text_digests(store, archive.texts_wanted()))
+    erase.finish(home, progress)
     return report
 
 

@@ -15,8 +15,8 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import zstandard
@@ -27,7 +27,7 @@ from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.identity import root
 from fanwen.corpus.schema import SCHEMA_VERSION
 from fanwen.corpus.settle import settle
-from fanwen.corpus.store import Store, open_store, to_json
+from fanwen.corpus.store import Store, open_store, reading, to_json
 from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import DamagedError, UsageError
@@ -138,10 +138,11 @@ def show(releases_dir: Path, version: str | None = None) -> ReleaseDetails:
 def diff(corpus_path: Path, a: str, b: str) -> list[Change]:
     """How the pieces changed from release ``a`` to release ``b``; ``current`` is what the next would hold.
 
-    Ordered by URL and number. MOD names what differs: text, title, flags, genre, script, cluster, canonical,
-    or masking where only that differs.
+    Ordered by URL and number. MOD names what differs: text, title, flags, genre, script, cluster,
+    is_canonical, or masking where only that differs. DEL says why the piece was closed last, ADD whether it
+    is new or returned; back in time, what was added or removed later.
     """
-    with open_store(corpus_path, readonly=True) as store:
+    with reading(corpus_path) as store:
         return changes(store, seq_of(store, a), seq_of(store, b))
 
 
@@ -159,14 +160,15 @@ def seq_of(store: Store, version: str) -> int:
 
 def changes(store: Store, before: int, after: int) -> list[Change]:
     low, high = min(before, after), max(before, after)
+    closed, known = _closed(store, low, high), _known_before(store, low)
     touched = "(added_in > :low and added_in <= :high or removed_in > :low and removed_in <= :high)"
     compared = ("text", "title", "flags", "genre", "script", "cluster", "is_canonical", "masking")
-    keys = ("piece", "leaf", *compared, "url", "removed_why", "n")
+    keys = ("piece", "leaf", *compared, "url", "n")
     states: list[dict[str, dict[str, object]]] = []
     for seq in (before, after):
         rows = store.conn.execute(
             "select v.piece, v.leaf, v.text, v.title, v.flags, v.genre, v.script, v.cluster, v.is_canonical,"
-            f" json_array({PUBLISHED}, {PUBLISHED_TITLE}), d.url, v.removed_why, p.n"
+            f" json_array({PUBLISHED}, {PUBLISHED_TITLE}), d.url, p.n"
             " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
             f" where v.piece in (select piece from piece_version where {touched})"
             " and v.added_in <= :seq and (v.removed_in is null or v.removed_in > :seq)",
@@ -178,9 +180,12 @@ def changes(store: Store, before: int, after: int) -> list[Change]:
     for piece in old.keys() | new.keys():
         row = new.get(piece) or old[piece]
         if piece not in old:
-            change, why = "ADD", "new"
+            change = "ADD"
+            forward = "returned" if piece in known else "new"
+            why = forward if after > before else f"removed later: {closed[piece]}"
         elif piece not in new:
-            change, why = "DEL", str(old[piece]["removed_why"] or "added later")
+            change = "DEL"
+            why = closed[piece] if after > before else "added later"
         elif old[piece]["leaf"] != new[piece]["leaf"]:
             change = "MOD"
             differing = [name for name in compared if old[piece][name] != new[piece][name]]
@@ -194,6 +199,24 @@ def changes(store: Store, before: int, after: int) -> list[Change]:
             (str(row["url"]), int(str(row["n"])), Change(piece, change, why, title, str(row["url"])))
         )
     return [one for _, _, one in sorted(found, key=lambda item: (item[0], item[1], item[2].piece_id))]
+
+
+def _closed(store: Store, low: int, high: int) -> dict[str, str]:
+    """Why each piece was closed last after release ``low`` and up to ``high``."""
+    return dict(
+        store.rows(
+            "select piece, removed_why from piece_version where removed_in > ? and removed_in <= ?"
+            " order by removed_in",
+            low,
+            high,
+        ).fetchall()
+    )
+
+
+def _known_before(store: Store, seq: int) -> set[str]:
+    """Pieces that were gone by release ``seq``."""
+    rows = store.rows("select distinct piece from piece_version where removed_in <= ?", seq)
+    return {piece for (piece,) in rows}
 
 
 def releases(store: Store) -> tuple[Release, ...]:
@@ -328,13 +351,64 @@ def _log_canonicals(store: Store) -> None:
         )
 
 
+def reissue(
+    corpus_path: Path, releases_dir: Path, version: str, *, delete_withdrawn: bool = False
+) -> ReleaseDetails:
+    """Write a release again as it was, without what was taken down since, under the next free number.
+
+    Counts and root are the same: what is gone counts by its leaf. The former one is marked withdrawn in
+    index.json; its folder goes only with ``delete_withdrawn``. Killed and run again, it ends the same.
+    Raises UsageError for an unknown or withdrawn version.
+    """
+    known = {one.version: one for one in _read_index(releases_dir)}
+    again = next((one for one in known.values() if one.reissue_of == version), None)
+    if version not in known or (known[version].withdrawn and again is None):
+        raise UsageError(
+            f"There is no release {version} to issue again; 'fanwen release list' shows those there are."
+        )
+    for left in releases_dir.glob(".building-*"):
+        shutil.rmtree(left)
+    if again is None:
+        with open_store(corpus_path) as store:
+            again = _issue_again(store, releases_dir, known[version])
+    if not known[version].withdrawn:
+        entries = [one for one in _read_index(releases_dir) if one.version != version]
+        _write_entries(releases_dir, [*entries, replace(known[version], withdrawn=True)])
+    with open_store(corpus_path) as store:
+        store.rows("update release set withdrawn = 1 where version = ?", version)
+    if delete_withdrawn and (releases_dir / version).is_dir():
+        # moved away first, so that there is never half of it under its name
+        gone = (releases_dir / version).rename(releases_dir / f".building-{version}")
+        shutil.rmtree(gone)
+    return again
+
+
+def _issue_again(store: Store, releases_dir: Path, former: ReleaseDetails) -> ReleaseDetails:
+    version = _version(store, releases_dir, former.date)
+    building = releases_dir / f".building-{version}"
+    building.mkdir()
+    try:
+        exports.write(store, former.seq, building, reissue=version)
+        made = replace(former, version=version, reissue_of=former.version, taken_down=())
+        _must_be(verify(building), made)
+        building.rename(releases_dir / version)
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    exports.sync_folder(releases_dir)
+    final = releases_dir / version
+    made = replace(made, sums=exports.file_hash(final / SUMS), files=_files(final))
+    _write_index(releases_dir, made)
+    return made
+
+
 def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Release | None:
     """Write and publish the release that was decided and not published yet, if there is one."""
     row = store.rows(f"select {_COLUMNS} from release where state = 'prepared'").fetchone()
     if row is None:
         return None
     release = _release(row)
-    for left in releases_dir.glob(".building-*"):
+    for left in exports.left_over(releases_dir):
         shutil.rmtree(left)
     final = releases_dir / release.version
     if not final.exists() and store.value("select mask from release where seq = ?", release.seq) is None:
@@ -416,17 +490,46 @@ def _read_index(releases_dir: Path) -> list[ReleaseDetails]:
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
         return [
-            ReleaseDetails(**{**entry, "files": tuple(ReleaseFile(**one) for one in entry["files"])})
+            ReleaseDetails(
+                **{
+                    **entry,
+                    "files": tuple(ReleaseFile(**one) for one in entry["files"]),
+                    "taken_down": tuple(entry.get("taken_down", ())),
+                }
+            )
             for entry in index["releases"]
         ]
     except (ValueError, KeyError, TypeError):
         raise DamagedError(f"{path} cannot be read; restore it from a copy of the releases.") from None
 
 
+def mark_taken_down(releases_dir: Path, case_id: str, versions: Iterable[str]) -> None:
+    """Note in index.json that the files of these releases still hold what a case took down."""
+    marked = set(versions)
+    entries = _read_index(releases_dir)
+    changed = [
+        replace(one, taken_down=(*one.taken_down, case_id))
+        if one.version in marked and case_id not in one.taken_down
+        else one
+        for one in entries
+    ]
+    if changed != entries:
+        _write_entries(releases_dir, changed)
+
+
+def to_reissue(releases_dir: Path) -> tuple[str, ...]:
+    """Releases whose files still hold what was taken down, the oldest first."""
+    return tuple(one.version for one in _read_index(releases_dir) if one.taken_down and not one.withdrawn)
+
+
 def _write_index(releases_dir: Path, added: ReleaseDetails) -> None:
     entries = [one for one in _read_index(releases_dir) if one.version != added.version]
-    entries.append(added)
-    good = [one.version for one in entries if not one.withdrawn]
+    _write_entries(releases_dir, [*entries, added])
+
+
+def _write_entries(releases_dir: Path, entries: Sequence[ReleaseDetails]) -> None:
+    # a release that was written again comes after later ones, and is no news
+    good = [one.version for one in sorted(entries, key=lambda one: one.seq) if not one.withdrawn]
     index = {
         "format": 1,
         "latest": good[-1] if good else None,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fanwen.cleaners.audit import known_rules
-from fanwen.corpus.store import open_store
+from fanwen.corpus.store import reading
 from fanwen.errors import UsageError
 
 
@@ -49,7 +49,7 @@ def rule_stats(corpus_path: Path, site: str | None = None) -> RuleStats:
 
     Raises UsageError for a site that the corpus does not know.
     """
-    with open_store(corpus_path, readonly=True) as store:
+    with reading(corpus_path) as store:
         documents = store.value(
             "select count(*) from document_version v join document d on d.id = v.document"
             " where v.removed_in is null and d.source = 'archive' and (?1 is null or d.site = ?1)",

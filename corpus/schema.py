@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION = "1.2.0"
+SCHEMA_VERSION = "1.3.0"
 APPLICATION_ID = 0x46616E57  # "FanW", in the header of the file
 
 migrations = Migrations("fanwen.corpus")
@@ -111,6 +111,39 @@ def m003_settling(db: Database) -> None:
         if statement.strip():
             db.conn.execute(statement)
 
+
+@migrations()
+def m004_takedown(db: Database) -> None:
+    """Takedown as a case: what was withdrawn, what is still to be erased, and a journal."""
+    for statement in _TAKEDOWN.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_TAKEDOWN = """
+alter table piece_version add column withdrawn text;
+alter table document add column source_removed integer not null default 0;
+alter table release add column reissue_of text;
+alter table tombstone add column state text;
+create index tombstone_piece on tombstone (piece);
+create table takedown_journal (
+  id integer primary key,
+  at text not null,
+  case_id text not null,
+  action text not null check (action in ('hold', 'lift', 'purge', 'erased', 'reissue')),
+  basis text not null,
+  received text not null,
+  detail text not null
+);
+create index takedown_journal_case on takedown_journal (case_id);
+create table erasure (
+  id integer primary key,
+  case_id text not null,
+  whole integer not null,
+  stretches blob not null,
+  bodies text not null
+);
+"""
 
 _SETTLING = """
 create table unsettled (

@@ -12,10 +12,11 @@ from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
-from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.store import Store, reading
 from fanwen.corpus.types import Found, SearchResult
 from fanwen.errors import UsageError
 
+TABLE = "create virtual table search_grams using fts5(grams, content='', detail=none, tokenize='ascii')"
 BATCH = 1000
 CONTEXT = 40  # characters of a snippet on each side
 MAX_GRAMS = 32  # more pairs do not narrow the candidates any further
@@ -37,7 +38,7 @@ def search(
     ``as_of`` is the seq of a release; ``limit`` 0 gives all. Raises :class:`UsageError` for an
     empty query.
     """
-    with open_store(corpus_path, readonly=True) as store:
+    with reading(corpus_path) as store:
         return find(store, query, titles=titles, default_only=default_only, as_of=as_of, limit=limit)
 
 

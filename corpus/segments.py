@@ -34,7 +34,7 @@ KEY = np.dtype("V16")
 TEXT = np.dtype([("key", KEY), ("length", "<u4"), ("marks", "<u4")])
 Texts = np.ndarray[tuple[int], np.dtype[np.void]]
 _AT_ONCE = 4_000_000  # postings merged at a time: about 150 MB
-_MANIFEST, _TEXTS = "manifest.json", "texts.bin"
+MANIFEST, _TEXTS = "manifest.json", "texts.bin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +133,13 @@ class Segments:
             "texts": texts,
             "segments": [asdict(entry) for entry in entries],
         }
-        written = self.folder / f"{_MANIFEST}.new"
+        written = self.folder / f"{MANIFEST}.new"
         with written.open("w", encoding="utf-8") as file:
             json.dump(manifest, file)
             _to_disk(file)
-        written.replace(self.folder / _MANIFEST)
+        written.replace(self.folder / MANIFEST)
         self._entries = entries
-        kept = {_MANIFEST, _TEXTS, *(entry.file for entry in entries)}
+        kept = {MANIFEST, _TEXTS, *(entry.file for entry in entries)}
         for path in self.folder.iterdir():
             if path.name not in kept:
                 path.unlink()
@@ -147,7 +147,7 @@ class Segments:
     def _read(self) -> None:
         """Take what the manifest names, or nothing where a file is not as it says."""
         try:
-            manifest = json.loads((self.folder / _MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((self.folder / MANIFEST).read_text(encoding="utf-8"))
             entries = [_Entry(**entry) for entry in manifest["segments"]]
             whole = all((self.folder / entry.file).stat().st_size == 12 * entry.postings for entry in entries)
             texts = np.fromfile(self.folder / _TEXTS, dtype=TEXT, count=manifest["texts"])

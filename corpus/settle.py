@@ -126,7 +126,7 @@ def _together(store: Store, keys: set[str]) -> list[_Piece]:
     return sorted(pieces, key=lambda piece: piece.id)
 
 
-# one row per current piece; ``base`` is its state in the last release
+# one row per current piece; ``base`` is its state in the last release, or before a hold that is over
 _PIECES = """
 select v.piece, f.key, d.url, v.flags, v.n_chars, dv.found_pieces, p.n,
   (select min(added_in) from piece_version o where o.piece = v.piece),
@@ -136,8 +136,10 @@ join fingerprint f on f.key = one.value
 join piece_version v on v.text = f.text and v.removed_in is null
 join piece p on p.id = v.piece join document d on d.id = p.document
 join document_version dv on dv.id = v.document_version
-left join piece_version base on base.piece = v.piece and base.added_in < {pending}
-  and (base.removed_in is null or base.removed_in = {pending})
+left join piece_version base on base.id = (
+  select b.id from piece_version b where b.piece = v.piece and b.added_in < {pending}
+  order by b.removed_in is null desc, b.removed_in desc limit 1)
+  and (base.removed_in is null or base.removed_in = {pending} or base.removed_why = 'held')
 """
 _NEAR_TO = """
 select r.b from json_each(?1) one join relation r on r.a = one.value

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from fanwen.corpus import dedup, masking
 from fanwen.corpus.release import releases
-from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.store import Store, reading
 from fanwen.corpus.types import CorpusStats, SiteStats
 
 
 def stats(corpus_path: Path) -> CorpusStats:
     """Everything that can be counted without reading a text."""
-    with open_store(corpus_path, readonly=True) as store:
+    with reading(corpus_path) as store:
         return count(store)
 
 

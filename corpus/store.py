@@ -10,7 +10,7 @@ import errno
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -30,6 +30,10 @@ from fanwen.errors import (
 BUSY_SECONDS = 10.0
 CACHE_KB = 200_000  # at most; with SQLite's own 2 MB a large corpus is read again for every row
 
+# settings that name the release whose state a file holds for good
+CHECKOUT = "checkout"  # made by fanwen checkout, texts as they are kept
+RELEASE = "release"  # published with a release, texts masked
+
 
 class Store:
     """An open corpus.db. ``pending`` is the seq that changes are written into."""
@@ -39,6 +43,20 @@ class Store:
         self.db = db
         self.conn: sqlite3.Connection = db.conn
         self.refresh_pending()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read within the block is of one moment, whatever another process commits meanwhile."""
+        if self.conn.in_transaction:
+            yield
+            return
+        self.conn.execute("begin")
+        try:
+            self.refresh_pending()
+            yield
+        finally:
+            # not a rollback: that would end a cursor that a caller still reads from
+            self.conn.execute("commit")
 
     def refresh_pending(self) -> None:
         self.released: int = self.value("select coalesce(max(seq), 0) from release")
@@ -68,11 +86,15 @@ class Store:
 
 
 @contextmanager
-def open_store(path: Path, *, readonly: bool = False, create: bool = False) -> Iterator[Store]:
+def open_store(
+    path: Path, *, readonly: bool = False, create: bool = False, fixed: bool = False
+) -> Iterator[Store]:
     """Open corpus.db for a ``with`` block; migrates it unless ``readonly``.
 
-    Raises :class:`UsageError` where there is none, :class:`DamagedError` where it is not one,
-    :class:`BlockedError` where another process writes, :class:`IncompleteError` on a full disk.
+    A copy that stands for one release is opened for writing only with ``fixed``.
+    Raises :class:`UsageError` where there is none, it is such a copy or a newer fanwen made it,
+    :class:`DamagedError` where it is not one, :class:`BlockedError` where another process writes,
+    :class:`IncompleteError` on a full disk.
     """
     if not path.is_file() and (readonly or not create):
         raise UsageError(f"There is no corpus at {path}; run 'fanwen build' first.")
@@ -81,11 +103,14 @@ def open_store(path: Path, *, readonly: bool = False, create: bool = False) -> I
         try:
             _must_be_ours(conn, path)
             db = Database(conn)
+            _must_be_known(db, path)
             if not readonly:
+                if not fixed:
+                    _must_not_be_fixed(conn, path)
                 conn.execute("pragma journal_mode = wal")
                 conn.execute("pragma secure_delete = on")
                 if migrations.pending(db):
-                    migrations.apply(db)
+                    _migrate(db)
             elif migrations.pending(db):
                 raise UsageError(
                     f"{path} was made by an earlier fanwen; run 'fanwen build' to bring it up to date."
@@ -95,6 +120,28 @@ def open_store(path: Path, *, readonly: bool = False, create: bool = False) -> I
             yield Store(path, db)
         finally:
             conn.close()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Store]:
+    """Open corpus.db for a block that reads one moment of it; raises what :func:`open_store` raises."""
+    with open_store(path, readonly=True) as store, store.snapshot():
+        yield store
+
+
+def must_go_on(path: Path) -> None:
+    """Raise UsageError where the file holds the state of one release for good."""
+    version = fixed_as(path)
+    if version is not None:
+        raise _never_changes(path, version)
+
+
+def fixed_as(path: Path) -> str | None:
+    """The release whose state the file holds for good; None where it goes on, or there is no file."""
+    if not path.is_file():
+        return None
+    with explained(path), closing(_connect(path, readonly=True)) as conn:
+        return _fixed_as(conn)
 
 
 @contextmanager
@@ -158,6 +205,42 @@ def _must_be_ours(conn: sqlite3.Connection, path: Path) -> None:
         return
     if conn.execute("pragma application_id").fetchone()[0] != APPLICATION_ID:
         raise DamagedError(f"{path} is a database, but not a fanwen corpus; give the path of a corpus.db.")
+
+
+def _must_be_known(db: Database, path: Path) -> None:
+    if {one.name for one in migrations.applied(db)} - {one.name for one in migrations._migrations}:
+        raise UsageError(f"{path} was made by a newer fanwen; upgrade fanwen to use it, nothing was changed.")
+
+
+def _must_not_be_fixed(conn: sqlite3.Connection, path: Path) -> None:
+    version = _fixed_as(conn)
+    if version is not None:
+        raise _never_changes(path, version)
+
+
+def _never_changes(path: Path, version: str) -> UsageError:
+    return UsageError(
+        f"{path} is release {version} and never changes; work in the home that it was made from."
+    )
+
+
+def _fixed_as(conn: sqlite3.Connection) -> str | None:
+    if conn.execute("select 1 from sqlite_master where name = 'setting'").fetchone() is None:
+        return None
+    marks = "select value from setting where name in (?, ?)"
+    row = conn.execute(marks, (CHECKOUT, RELEASE)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _migrate(db: Database) -> None:
+    """All that is missing in one transaction: a kill leaves the database as it was."""
+    db.conn.execute("begin immediate")
+    try:
+        migrations.apply(db)
+        db.conn.execute("commit")
+    except BaseException:
+        db.conn.rollback()
+        raise
 
 
 def to_json(value: object) -> str:

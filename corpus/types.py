@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+# grounds of a takedown
+BASES = ("copyright", "privacy", "site_request", "legal_order", "other")
 RELATIONS = ("exact", "near", "contains", "overlap")
 
 
@@ -190,10 +192,16 @@ class ReleaseFile:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseDetails(Release):
-    """A release as index.json lists it; ``sums`` is the sha256 of its SHA256SUMS."""
+    """A release as index.json lists it; ``sums`` is the sha256 of its SHA256SUMS.
+
+    ``taken_down`` are cases whose texts still stand in its files, ``reissue_of`` the release that it is
+    again without such texts, under a number of its own.
+    """
 
     sums: str = ""
     files: tuple[ReleaseFile, ...] = ()
+    taken_down: tuple[str, ...] = ()
+    reissue_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +323,7 @@ class CorpusStats:
 class CorpusPiece:
     """One state of one piece (篇), as a reader sees it. ``text`` is None after it was taken down.
 
+    ``withdrawn`` then names the case.
     ``removed_in`` is None while it holds; spans and evidence are in the database only.
     """
 
@@ -342,11 +351,15 @@ class CorpusPiece:
     leaf: str
     added_in: int
     removed_in: int | None
+    withdrawn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """How one piece differs between two releases: ``ADD``, ``MOD`` or ``DEL``, and why."""
+    """How one piece differs between two releases: ``ADD``, ``MOD`` or ``DEL``, and why.
+
+    See :func:`fanwen.corpus.release.diff` for the reasons.
+    """
 
     piece_id: str
     change: str
@@ -365,6 +378,27 @@ class Found:
     site: str
     url: str
     snippet: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that ``fanwen verify`` found, as a sentence that says what to do.
+
+    ``cure`` names what ``--repair`` does about it; None where nothing can be made anew.
+    """
+
+    sentence: str
+    cure: str | None = None
+
+    @staticmethod
+    def lost(where: str, what: str) -> Trouble:
+        """Of something that a backup alone brings back."""
+        return Trouble(f"{where}: {what}; restore it from a backup ('fanwen restore').")
+
+    @staticmethod
+    def rebuilt(where: str, what: str, cure: str) -> Trouble:
+        """Of something that can be made anew from what is whole."""
+        return Trouble(f"{where}: {what}; run 'fanwen verify --repair'.", cure)
 
 
 @dataclass(frozen=True, slots=True)

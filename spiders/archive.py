@@ -16,7 +16,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -125,7 +125,10 @@ class Archive:
                 raise
 
     def store_body(self, body: bytes) -> str:
-        """Keep a body inside the caller's transaction; its sha256. The same bytes are kept once."""
+        """Keep a body inside the caller's transaction; its sha256. The same bytes are kept once.
+
+        Bytes that were erased on purpose are not kept again.
+        """
         digest = hashlib.sha256(body).hexdigest()
         known = self.conn.execute("SELECT 1 FROM body WHERE sha256 = ?", (digest,)).fetchone()
         if known is None:
@@ -189,13 +192,18 @@ class Archive:
         return True
 
     def body(self, digest: str) -> bytes:
-        """The bytes with this sha256. Raises DamagedError when they are missing or damaged."""
+        """The bytes with this sha256. Raises DamagedError when they are missing or damaged.
+
+        Raises UsageError for bytes that were erased in a takedown.
+        """
         with explained(self.path):
             row = self.conn.execute("SELECT size, data FROM body WHERE sha256 = ?", (digest,)).fetchone()
         if row is None:
             raise DamagedError(
                 f"The archive {self.path} has lost the body {digest}; restore it from a backup."
             )
+        if not row[1]:
+            self._must_not_be_erased(digest)
         try:
             body = self._decompressor.decompress(row[1], max_output_size=row[0])
         except zstandard.ZstdError:
@@ -205,6 +213,80 @@ class Archive:
                 f"In the archive {self.path} the body {digest} is damaged; restore it from a backup."
             )
         return body
+
+    def _must_not_be_erased(self, digest: str) -> None:
+        row = self.conn.execute("SELECT case_id FROM erased WHERE sha256 = ?", (digest,)).fetchone()
+        if row is not None:
+            raise UsageError(
+                f"The page with the body {digest} was erased in the takedown {row[0]}; only its hash is kept."
+            )
+
+    def page_bodies(self) -> Iterator[tuple[str, bytes]]:
+        """Every body of a page or file that can be read, with its sha256; robots.txt is evidence and no page.
+
+        What is damaged is passed over: :meth:`verify` tells it.
+        """
+        with explained(self.path):
+            digests = self.conn.execute(
+                "SELECT sha256 FROM body WHERE sha256 NOT IN (SELECT sha256 FROM erased) AND sha256 NOT IN"
+                " (SELECT body_hash FROM robots WHERE body_hash IS NOT NULL) ORDER BY sha256"
+            ).fetchall()
+        for (digest,) in digests:
+            with suppress(DamagedError):
+                yield digest, self.body(digest)
+
+    def erase(self, digests: Iterable[str], case: str) -> None:
+        """Erase those of these bodies that are there, and remember in which case."""
+        listed = json.dumps(sorted(digests))
+        with self.write() as conn:
+            conn.execute(
+                "INSERT INTO erased (sha256, case_id) SELECT sha256, ? FROM body"
+                " WHERE sha256 IN (SELECT value FROM json_each(?)) ON CONFLICT DO NOTHING",
+                (case, listed),
+            )
+            conn.execute(
+                "UPDATE body SET size = 0, data = x'' WHERE sha256 IN (SELECT value FROM json_each(?))",
+                (listed,),
+            )
+
+    def erased_in(self, case: str) -> list[str]:
+        """The bodies that were erased in a case, sorted."""
+        with explained(self.path):
+            rows = self.conn.execute("SELECT sha256 FROM erased WHERE case_id = ? ORDER BY 1", (case,))
+            return [digest for (digest,) in rows]
+
+    def documents_of(self, digests: Iterable[str]) -> list[str]:
+        """URLs of the documents whose pages now have one of these bodies, sorted."""
+        with explained(self.path):
+            rows = self.conn.execute(
+                "SELECT DISTINCT document_url FROM url WHERE body_hash IN (SELECT value FROM json_each(?))"
+                " ORDER BY 1",
+                (json.dumps(list(digests)),),
+            )
+            return [url for (url,) in rows]
+
+    def bodies_ever(self, document_url: str) -> list[str]:
+        """Every body that a page of the document ever had, sorted."""
+        with explained(self.path):
+            rows = self.conn.execute(
+                "SELECT DISTINCT f.body_hash FROM url u JOIN fetch f ON f.url_id = u.id"
+                " WHERE u.document_url = ? AND f.body_hash IS NOT NULL ORDER BY 1",
+                (document_url,),
+            )
+            return [digest for (digest,) in rows]
+
+    def leave_no_trace(self, *, anew: bool) -> None:
+        """Empty the log beside the file; ``anew``: write the file itself without what was deleted.
+
+        Raises BlockedError while another process reads.
+        """
+        with explained(self.path):
+            if anew:
+                self.conn.execute("VACUUM")
+            if self.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                raise BlockedError(
+                    f"Another process reads {self.path}; run the same command again when it has ended."
+                )
 
     def documents(self) -> Iterator[ArchivedDocument]:
         """Every document that has a body, sorted by canonical URL, its parts in reading order; streamed."""
@@ -274,7 +356,9 @@ class Archive:
                     troubles.append(
                         f"{self.path.name}: a row of {table} refers to a missing row of {parent}."
                     )
-                digests = self.conn.execute("SELECT sha256 FROM body ORDER BY sha256")
+                digests = self.conn.execute(
+                    "SELECT sha256 FROM body WHERE sha256 NOT IN (SELECT sha256 FROM erased) ORDER BY sha256"
+                )
                 for (digest,) in digests:
                     try:
                         self.body(digest)
@@ -305,6 +389,7 @@ class Archive:
             conn.execute("PRAGMA journal_mode = WAL")
             # NORMAL: a kill loses nothing, a power cut at most the last pages, never the file
             conn.execute("PRAGMA synchronous = NORMAL")
+            conn.execute("PRAGMA secure_delete = ON")
             if unborn or pending(conn):
                 migrate(conn)
         conn.execute("PRAGMA foreign_keys = ON")
@@ -402,6 +487,7 @@ SELECT u.document_url, u.url, u.site, u.state, u.body_hash, u.gone, u.name, u.no
          (SELECT 1 FROM url t WHERE t.url = u.moved_to AND t.body_hash IS NOT NULL
           AND t.kind IN ('detail', 'part', 'attachment')) AS replaced,
        b.content_type, b.fetched_at, b.truncated,
+       EXISTS (SELECT 1 FROM erased e WHERE e.sha256 = u.body_hash) AS erased,
        c.robots_hash, c.x_robots_tag, c.meta_robots, c.tdm_reservation, c.content_usage, c.tdmrep_hash,
        c.reservations
 FROM url u LEFT JOIN fetch b ON b.id = u.body_fetch LEFT JOIN fetch c ON c.id = u.consent_fetch
@@ -496,5 +582,11 @@ def _part(row: sqlite3.Row, words: SiteWords) -> ArchivedPart:
         reservations=tuple(sorted(reservations)),
     )
     return ArchivedPart(
-        row["url"], row["body_hash"], row["content_type"], row["fetched_at"], bool(row["truncated"]), consent
+        row["url"],
+        row["body_hash"],
+        row["content_type"],
+        row["fetched_at"],
+        bool(row["truncated"]),
+        consent,
+        bool(row["erased"]),
     )

@@ -92,7 +92,10 @@ class Discovered:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedPart:
-    """One page of an archived document: which bytes, when, and what was said with them."""
+    """One page of an archived document: which bytes, when, and what was said with them.
+
+    ``erased``: the bytes were erased in a takedown; only their hash is left.
+    """
 
     url: str
     body_hash: str
@@ -100,6 +103,7 @@ class ArchivedPart:
     fetched_at: str
     truncated: bool
     consent: Consent
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,11 @@ class ArchivedDocument:
     gone: str | None = None
     name: str | None = None
     missing_parts: bool = False
+
+    @property
+    def source_removed(self) -> bool:
+        """Whether it can never be cleaned again: bytes of it were erased in a takedown."""
+        return any(part.erased for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,4 +207,13 @@ CREATE TABLE budget (
 ) WITHOUT ROWID;
 """
 
-_MIGRATIONS = {"m001_first": _FIRST, "m002_refresh_policy": _REFRESH}
+_ERASED = """
+-- bodies that were erased on purpose, and in which case: their rows stay without data, and so the same
+-- bytes never come back
+CREATE TABLE erased (
+  sha256 TEXT PRIMARY KEY REFERENCES body(sha256),
+  case_id TEXT NOT NULL
+) WITHOUT ROWID;
+"""
+
+_MIGRATIONS = {"m001_first": _FIRST, "m002_refresh_policy": _REFRESH, "m003_erased": _ERASED}

@@ -31,12 +31,19 @@ class Takedown:
     def __bool__(self) -> bool:
         return bool(self.urls or self.hosts or self.hashes)
 
+    @staticmethod
+    def key(url: str) -> str:
+        """A canonical URL as the list compares it."""
+        return _ALIASES.sub("", url.partition("://")[2])
+
     def names(self, url: str) -> bool:
         """Whether the list names this URL, or its host."""
         if not (self.urls or self.hosts) or not url.startswith("http"):
             return url in self.urls
         labels = (urlsplit(url).hostname or "").split(".")
-        return _key(url) in self.urls or any(".".join(labels[k:]) in self.hosts for k in range(len(labels)))
+        return self.key(url) in self.urls or any(
+            ".".join(labels[k:]) in self.hosts for k in range(len(labels))
+        )
 
 
 def read_takedown(path: Path) -> Takedown:
@@ -62,9 +69,9 @@ def read_takedown(path: Path) -> Takedown:
             elif entry.startswith("urn:sha256:"):
                 urls.add(entry)
             elif "://" in entry:
-                urls.add(_key(canonical_url(entry)))
+                urls.add(Takedown.key(canonical_url(entry)))
             else:
-                hosts.add(_named_host(entry))
+                hosts.add(named_host(entry))
         except ValueError:
             raise UsageError(
                 f"Line {number} of the takedown list {path} is no URL, host or sha256: {entry!r}; correct it."
@@ -72,11 +79,8 @@ def read_takedown(path: Path) -> Takedown:
     return Takedown(frozenset(urls), frozenset(hosts), frozenset(hashes))
 
 
-def _key(url: str) -> str:
-    return _ALIASES.sub("", url.partition("://")[2])
-
-
-def _named_host(entry: str) -> str:
+def named_host(entry: str) -> str:
+    """A host as the list compares it. Raises ValueError for what is none."""
     host = canonical_host(entry.removeprefix("*.").strip("/"))
     if "." not in host or " " in entry:
         raise ValueError(entry)

@@ -392,13 +392,15 @@ class _Ingest:
             values = named, as_utc(record.headers.get("warc-refers-to-date", ""))
         row = conn.execute(
             "SELECT f.id, f.body_hash, f.truncated, f.content_type FROM fetch f JOIN url u ON u.id = f.url_id"
-            f" WHERE f.body_hash IS NOT NULL AND {which} ORDER BY f.fetched_at DESC, f.id LIMIT 1",
+            " WHERE f.body_hash IS NOT NULL AND f.body_hash NOT IN (SELECT sha256 FROM erased)"
+            f" AND {which} ORDER BY f.fetched_at DESC, f.id LIMIT 1",
             values,
         ).fetchone()
         if row is None and status == 200:
             row = conn.execute(
                 "SELECT NULL, sha256, 0, NULL FROM body WHERE sha256 = coalesce("
-                " (SELECT body_hash FROM payload WHERE label = ?), ?)",
+                " (SELECT body_hash FROM payload WHERE label = ?), ?)"
+                " AND sha256 NOT IN (SELECT sha256 FROM erased)",
                 (record.headers.get("warc-payload-digest"), _sha256_of(record)),
             ).fetchone()
         return row and (row[0] if status == 304 else None, row[1], bool(row[2]), row[3])

@@ -169,6 +169,7 @@ ORDER BY 1, r.fetched_at, r.id
 _URLS = f"""
 SELECT {", ".join(f"u.{name}" for name in _URL_COLUMNS)}, u.id AS url_id,
        {", ".join(f"f.{name} AS f_{name}" for name in _VISIT_COLUMNS)}, f.id AS fetch_id,
+       EXISTS (SELECT 1 FROM erased e WHERE e.sha256 = f.body_hash) AS f_erased,
        nullif(b.first, 'url/' || f.id) AS first, b.uri AS first_uri, b.fetched_at AS first_at
 FROM url u JOIN along a ON a.id = u.id
 LEFT JOIN fetch f ON f.url_id = u.id AND EXISTS (SELECT 1 FROM chosen WHERE id = f.id)
@@ -268,6 +269,8 @@ class _Export:
 
     def _visit(self, url: str, name: str, row: sqlite3.Row) -> None:
         body_hash = row["f_body_hash"]
+        if row["f_erased"]:  # a takedown left only the hash, which stands in the record of the URL
+            return
         headers = _named(url, row["f_fetched_at"], name)
         if row["f_truncated"]:
             headers.append(("WARC-Truncated", "disconnect"))

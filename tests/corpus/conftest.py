@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import random
+import signal
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -111,3 +115,33 @@ def write() -> Callable[..., str]:
 def html() -> Callable[..., bytes]:
     """page(title, *essays)"""
     return page
+
+
+@pytest.fixture(scope="session")
+def killed() -> Callable[..., float | bool]:
+    """killed(seconds, step, *arguments): run a step in a process of its own and kill it (-9) after so many seconds;
+    whether that came before its end. Without seconds it is left alone, and the answer is how long it took."""
+    fork = multiprocessing.get_context("fork")
+
+    def begin(step: Callable[..., object], arguments: tuple[object, ...]) -> tuple[Any, float]:
+        here, there = fork.Pipe(duplex=False)
+
+        def run() -> None:
+            there.send(True)
+            step(*arguments)
+
+        process = fork.Process(target=run, daemon=True)
+        process.start()
+        assert here.recv()
+        return process, time.perf_counter()
+
+    def run(seconds: float | None, step: Callable[..., object], *arguments: object) -> float | bool:
+        process, since = begin(step, arguments)
+        process.join(seconds)
+        took = time.perf_counter() - since
+        process.kill()
+        process.join()
+        assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+        return took if seconds is None else process.exitcode != 0
+
+    return run

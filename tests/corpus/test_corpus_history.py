@@ -90,13 +90,30 @@ def test_a_piece_that_left_the_page_and_a_page_that_is_gone(home: Any, write: An
     assert second is not None
     changes = release.diff(home.corpus, first.version, second.version)
     assert {(c.change, c.why) for c in changes} == {("DEL", "no_longer_on_page"), ("DEL", "source_gone")}
+    # back in time
+    changes = release.diff(home.corpus, second.version, first.version)
+    assert {(c.change, c.why) for c in changes} == {
+        ("ADD", "removed later: no_longer_on_page"), ("ADD", "removed later: source_gone"),
+    }  # fmt: skip
     # a page that comes back brings back its old piece
     home.serve({"a": html("工作总结", write(2)), "b": html("读后感", write(3))}, day=3)
     home.build()
     third = release.create(home.corpus, home.releases)
     assert third is not None
     assert pieces(home).items() <= pieces(home, first.version).items()
-    assert [c.change for c in release.diff(home.corpus, second.version, third.version)] == ["ADD"]
+    (back,) = release.diff(home.corpus, second.version, third.version)
+    assert (back.change, back.why) == ("ADD", "returned")
+    assert [c.why for c in release.diff(home.corpus, third.version, second.version)] == ["added later"]
+    # over several releases the last reason counts: it was changed first, then it was gone
+    home.serve({"b": html("读后感", write(3) + "\n又及。")}, day=4)
+    home.build()
+    release.create(home.corpus, home.releases)
+    home.serve({"b": None}, day=5)
+    home.build()
+    last = release.create(home.corpus, home.releases)
+    assert last is not None
+    (gone,) = release.diff(home.corpus, third.version, last.version)
+    assert (gone.change, gone.why) == ("DEL", "source_gone")
     assert verify.verify(home.corpus) == []
 
 

@@ -446,6 +446,11 @@ def test_a_text_that_was_taken_down_keeps_its_leaf_only(home: Any, released: Pat
             " select published from piece_version where piece = ?1)",
             (gone,),
         )
+        db.execute(
+            "update piece_version set withdrawn = '2026-1' where published in"
+            " (select published from piece_version where piece = ?)",
+            (gone,),
+        )
     home.serve({"later": home.pages["plain"]}, day=2)
     home.build()
     made = release.create(home.corpus, home.releases)

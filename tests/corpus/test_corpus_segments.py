@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fanwen.corpus import dedup, exports, pairs, settle
+from fanwen.corpus import dedup, exports, pairs, release, settle, verify
 from fanwen.corpus.fingerprint import Hashes
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.segments import TEXT, Segments, Texts, segment_of
@@ -105,24 +105,31 @@ def test_a_torn_index_is_none(tmp_path: Path) -> None:
     }
 
 
-def _essays(number: int, seed: int) -> list[str]:
-    """Essays with copies that lost, changed or took in sentences, and compilations of several."""
+def _essays(number: int, seed: int, *, drifting: bool = True) -> list[str]:
+    """Essays with copies that lost, changed or took in sentences, and compilations of several.
+
+    ``drifting``: copies change a third and are copied again, so that chains lead far from where they began.
+    """
     dice = random.Random(seed)
 
     def sentence() -> str:
         return "".join(dice.choice(WORDS) for _ in range(dice.randint(6, 14))) + "。"
 
     essays: list[list[str]] = []
+    own: list[list[str]] = []
     for _ in range(number):
         kind = dice.random()
         if not essays or kind < 0.4:
             essays.append([sentence() for _ in range(dice.randint(12, 40))])
+            own.append(essays[-1])
         elif kind < 0.8:
-            copy = [one for one in dice.choice(essays) if dice.random() > 0.15]
-            copy[dice.randrange(len(copy) + 1) : 0] = [sentence() for _ in range(dice.randint(0, 4))]
+            lost, more = (0.15, 4) if drifting else (0.06, 1)
+            copy = [one for one in dice.choice(essays if drifting else own) if dice.random() > lost]
+            copy[dice.randrange(len(copy) + 1) : 0] = [sentence() for _ in range(dice.randint(0, more))]
             essays.append(copy)
         else:
-            essays.append([one for _ in range(dice.randint(2, 4)) for one in dice.choice(essays)])
+            parts = [dice.choice(essays if drifting else own) for _ in range(dice.randint(2, 4))]
+            essays.append([one for part in parts for one in part])
     return ["".join(essay) for essay in essays]
 
 
@@ -225,3 +232,110 @@ def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pyte
         found.append(_state(home))
     assert found[0][1]
     assert found[1] == found[0] == found[2]
+
+
+# -- with releases in between -------------------------------------------------------------------------
+
+
+def _b_cubed(one: dict[str, str], other: dict[str, str]) -> float:
+    """Harmonic mean of B-cubed precision and recall of two clusterings of the same pieces (Bagga, Baldwin 1998)."""
+
+    def side(found: dict[str, str], truth: dict[str, str]) -> float:
+        members: dict[str, set[str]] = {}
+        for piece, cluster in found.items():
+            members.setdefault(cluster, set()).add(piece)
+        shares = [
+            sum(truth[mate] == truth[piece] for mate in members[found[piece]]) / len(members[found[piece]])
+            for piece in found
+        ]
+        return sum(shares) / len(shares)
+
+    precision, recall = side(one, other), side(other, one)
+    return 2 * precision * recall / (precision + recall)
+
+
+def _clusters(folder: Path) -> dict[str, tuple[str, bool]]:
+    with open_store(folder / "corpus.db", readonly=True) as store:
+        rows = store.rows(
+            "select piece, cluster, is_canonical from piece_version where removed_in is null order by piece"
+        )
+        return {piece: (cluster, bool(stands)) for piece, cluster, stands in rows}
+
+
+def _names(found: dict[str, tuple[str, bool]]) -> dict[str, str]:
+    return {piece: cluster for piece, (cluster, _) in found.items()}
+
+
+def _members(found: dict[str, tuple[str, bool]]) -> dict[str, frozenset[tuple[str, bool]]]:
+    members: dict[str, set[tuple[str, bool]]] = {}
+    for piece, (cluster, stands) in found.items():
+        members.setdefault(cluster, set()).add((piece, stands))
+    return {cluster: frozenset(pieces) for cluster, pieces in members.items()}
+
+
+def test_a_compilation_leaves_the_cluster_of_its_part_when_the_other_part_is_known(tmp_path: Path) -> None:
+    """Until then it looked like a longer copy, and stood for the cluster."""
+    one, copy, other = (_essays(1, seed)[0] for seed in (1, 1, 2))
+    copy = copy[: int(len(copy) * 0.9)]
+    both = one + other[: len(one)]
+    _ingest(tmp_path, [(1, one), (2, copy), (3, both)], "first")
+    _update(tmp_path)
+    release.create(tmp_path / "corpus.db", tmp_path / "releases", date="2026-01-01")
+    assert _clusters(tmp_path) == {
+        "own:1": ("own:1", False), "own:2": ("own:1", False), "own:3": ("own:1", True),
+    }  # fmt: skip
+    _ingest(tmp_path, [(4, other[: len(one)])], "second")
+    _update(tmp_path)
+    release.create(tmp_path / "corpus.db", tmp_path / "releases", date="2026-01-01")
+    assert _clusters(tmp_path) == {
+        "own:1": ("own:1", True), "own:2": ("own:1", False), "own:3": ("own:3", True), "own:4": ("own:4", True),
+    }  # fmt: skip
+    assert verify.verify(tmp_path / "corpus.db") == []
+
+
+def test_b_cubed_knows_good_from_bad() -> None:
+    truth = {"a": "1", "b": "1", "c": "2", "d": "2"}
+    assert _b_cubed(truth, {"a": "x", "b": "x", "c": "y", "d": "y"}) == 1.0
+    # all in one: precision 1/2, recall 1; one moved: precision 2/3, recall 3/4
+    assert _b_cubed(dict.fromkeys(truth, "1"), truth) == pytest.approx(2 / 3)
+    assert _b_cubed({**truth, "c": "1"}, truth) == pytest.approx(2 * (2 / 3) * (3 / 4) / (2 / 3 + 3 / 4))
+
+
+@pytest.mark.parametrize("seed", range(1, 3))
+def test_ten_releases_in_two_orders_give_the_clusters_of_one_rebuild(
+    tmp_path: Path, seed: int, soak: bool
+) -> None:
+    """What did not change keeps its name and its canonical from release to release."""
+    rows = list(enumerate(_essays(1000 if soak else 60, seed + 40, drifting=False)))
+    step = -(-len(rows) // 10)
+    once = tmp_path / "once"
+    once.mkdir()
+    _ingest(once, rows, "all")
+    _update(once)
+    whole = _clusters(once)
+    assert len(_members(whole)) < len(rows)
+    orders = {"forward": rows, "shuffled": random.Random(seed).sample(rows, len(rows))}
+    for name, order in orders.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        before: dict[str, tuple[str, bool]] = {}
+        for at in range(0, len(order), step):
+            _ingest(folder, order[at : at + step], f"part{at}")
+            _update(folder)
+            release.create(folder / "corpus.db", folder / "releases", date="2026-01-01")
+            now = _clusters(folder)
+            old, new = _members(before), _members(now)
+            same = {frozenset(piece for piece, _ in pieces): name for name, pieces in old.items()}
+            for cluster, pieces in new.items():
+                earlier = same.get(frozenset(piece for piece, _ in pieces))
+                assert earlier in (None, cluster), "an unchanged cluster got another name"
+                assert earlier is None or old[cluster] == pieces, "or another canonical"
+            before = now
+        assert _b_cubed(_names(before), _names(whole)) >= 0.999, name
+        assert verify.verify(folder / "corpus.db") == []
+        # and a rebuild of the caches from what is left is the same again
+        shutil.rmtree(folder / "index")
+        _ingest(folder, [(9000, rows[0][1])], "more")
+        _update(folder)
+        after = _clusters(folder)
+        assert {piece: after[piece][0] for piece in before} == _names(before)
