@@ -91,9 +91,10 @@ select relation, sum(n) from (
 
 def add_fingerprints(store: Store, progress: Progress | None = None) -> None:
     todo = store.rows(
-        "select distinct v.text from piece_version v join text t on t.sha256 = v.text"
-        " left join fingerprint f on f.text = v.text"
-        " where v.removed_in is null and f.text is null and t.body is not null order by v.text"
+        "select distinct v.text from unsettled u join piece_version v on v.piece = u.name"
+        " join text t on t.sha256 = v.text left join fingerprint f on f.text = v.text"
+        " where u.kind = 'piece' and not u.settled and v.removed_in is null"
+        " and f.text is null and t.body is not null order by v.text"
     ).fetchall()
     for at in range(0, len(todo), BATCH):
         hashes = [row[0] for row in todo[at : at + BATCH]]
@@ -116,8 +117,8 @@ def compare_new(store: Store, progress: Progress | None = None) -> int:
     with store.atomic():
         # a new text that folds to a known key needs no comparison
         store.rows(
-            "update fingerprint set compared = 1 where compared = 0"
-            " and key in (select key from fingerprint where compared = 1)"
+            "update fingerprint set compared = 1 where compared = 0 and exists"
+            " (select 1 from fingerprint known where known.key = fingerprint.key and known.compared = 1)"
         )
     todo = [
         row[0] for row in store.rows("select distinct key from fingerprint where compared = 0 order by key")
@@ -207,8 +208,12 @@ class _Compared:
 
         Gives which of its texts are still in the corpus.
         """
-        rows = self._store.rows("select distinct key from fingerprint where compared = 1 order by key")
-        compared = _as_keys(key for (key,) in rows)
+        compared = _as_keys(
+            self._store.value(
+                "select group_concat(key, '') from"
+                " (select distinct key from fingerprint where compared = 1 order by key)"
+            )
+        )
         keys = self._index.texts["key"]
         live = np.isin(keys, compared)
         # a text that was dropped and came back is there twice: what came last counts
@@ -235,8 +240,11 @@ class _Compared:
 
     def _linked(self) -> NDArray[np.int64]:
         """The near pairs among the texts of the index, (n, 2)."""
-        rows = self._store.rows("select a, b from relation where relation = 'near' and removed_in is null")
-        ends = _as_keys(key for row in rows for key in row)
+        ends = _as_keys(
+            self._store.value(
+                "select group_concat(a || b, '') from relation where relation = 'near' and removed_in is null"
+            )
+        )
         order = np.argsort(self._index.texts["key"], kind="stable")
         if not len(order):
             return np.empty((0, 2), dtype=np.int64)
@@ -247,8 +255,9 @@ class _Compared:
         return pairs
 
 
-def _as_keys(keys: Iterable[str]) -> NDArray[np.void]:
-    return np.frombuffer(bytes.fromhex("".join(keys)), dtype=KEY)
+def _as_keys(keys: str | None) -> NDArray[np.void]:
+    """Keys that were written one after the other."""
+    return np.frombuffer(bytes.fromhex(keys or ""), dtype=KEY)
 
 
 @dataclass(frozen=True, slots=True)

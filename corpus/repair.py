@@ -99,7 +99,9 @@ def _marks(store: Store) -> None:
     with store.atomic():
         store.rows(
             "insert into unsettled (kind, name) select 'piece', piece from piece_version"
-            " where removed_in is null and cluster is null on conflict do update set settled = 0"
+            " where removed_in is null"
+            " and (cluster is null or text not in (select text from fingerprint))"
+            " on conflict do update set settled = 0"
         )
     dedup.update(store)
 
@@ -121,6 +123,6 @@ _ROWS: dict[str, tuple[str, Callable[[Store], object]]] = {
     "relations": ("Relations without texts were removed.", _relations),
     "fingerprints": ("Fingerprints were made anew from the texts.", _fingerprints),
     "index": ("The index of fingerprints was made anew.", _index),
-    "marks": ("Pieces without a cluster were settled.", _marks),
+    "marks": ("Pieces without a cluster or fingerprints were settled.", _marks),
     "search": ("The search index was made anew.", _search),
 }

@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION = "1.3.0"
+SCHEMA_VERSION = "1.4.0"
 APPLICATION_ID = 0x46616E57  # "FanW", in the header of the file
 
 migrations = Migrations("fanwen.corpus")
@@ -119,6 +119,43 @@ def m004_takedown(db: Database) -> None:
         if statement.strip():
             db.conn.execute(statement)
 
+
+@migrations()
+def m005_released(db: Database) -> None:
+    """What each release held, and which of its pieces had been there before; new texts are found at once."""
+    for statement in _RELEASED.split(";\n"):
+        if statement.strip():
+            db.conn.execute(statement)
+
+
+_RELEASED = """
+drop index fingerprint_key;
+create index fingerprint_key on fingerprint (key, compared);
+create index fingerprint_new on fingerprint (key) where compared = 0;
+create view piece_released as
+  select r.seq, r.version, v.piece, v.title, t.body, d.url, d.site, v.genre, v.flags,
+    v.cluster, v.is_canonical, v.excluded_why, v.leaf
+  from release r
+  join piece_version v on v.added_in <= r.seq and (v.removed_in is null or v.removed_in > r.seq)
+  join piece p on p.id = v.piece join document d on d.id = p.document
+  left join text t on t.sha256 = coalesce(v.published, v.text);
+drop view release_change;
+create view release_change as
+  select r.seq, r.version, n.piece, 'ADD' as change,
+    case when exists (select 1 from piece_version e where e.piece = n.piece and e.removed_in < r.seq)
+      then 'returned' else 'new' end as why, null as leaf_before, n.leaf as leaf_after
+  from release r join piece_version n on n.added_in = r.seq
+  where not exists (select 1 from piece_version o where o.piece = n.piece and o.removed_in = r.seq)
+  union all
+  select r.seq, r.version, n.piece, 'MOD', o.removed_why, o.leaf, n.leaf
+  from release r join piece_version n on n.added_in = r.seq
+  join piece_version o on o.piece = n.piece and o.removed_in = r.seq
+  where o.leaf <> n.leaf
+  union all
+  select r.seq, r.version, o.piece, 'DEL', o.removed_why, o.leaf, null
+  from release r join piece_version o on o.removed_in = r.seq
+  where not exists (select 1 from piece_version n where n.piece = o.piece and n.added_in = r.seq)
+"""
 
 _TAKEDOWN = """
 alter table piece_version add column withdrawn text;

@@ -191,8 +191,8 @@ def _texts(store: Store) -> Iterator[Trouble]:
         " and v.cluster is not null and f.text is null and t.body is not null"
     )
     if missing:
-        yield Trouble(
-            f"{store.path.name}: {missing} pieces have a cluster but no fingerprints; run 'fanwen build'."
+        yield Trouble.rebuilt(
+            store.path.name, f"{missing} pieces have a cluster but no fingerprints", "marks"
         )
 
 
