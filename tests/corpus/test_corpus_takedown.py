@@ -18,12 +18,14 @@ from small_pdf import write_pdf
 
 import fanwen
 from fanwen.corpus import erase, exports, release, search, takedown_acts, verify
+from fanwen.corpus import stretches as stretches_module
 from fanwen.corpus.health import gates
 from fanwen.corpus.identity import text_hash
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.refresh import build_home
 from fanwen.corpus.report import Progress
 from fanwen.corpus.store import open_store
+from fanwen.corpus.stretches import CHARACTERS_AT_ONCE, stretches_of
 from fanwen.corpus.takedown_acts import Case, CaseReport
 from fanwen.corpus.takedown_case import Plan, plan
 from fanwen.errors import UsageError
@@ -532,10 +534,29 @@ def test_a_planted_stretch_is_found(tmp_path: Path, write: Any, encoding: str, p
     assert len(left_in(tmp_path, stretches([text]))) >= 1
     assert left_in(tmp_path, stretches([write(4)])) == []
     if packing != "database":
-        from fanwen.corpus.stretches import stretches_of
-
         assert stretches_of([text]).in_bytes(data)
         assert not stretches_of([write(4)]).in_bytes(data)
+
+
+def test_a_packed_file_is_read_in_portions_and_to_a_limit(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretches_module, "PORTION", 1 << 16)
+    monkeypatch.setattr(stretches_module, "UNPACKED", 1 << 20)
+    bomb = gzip.compress(b"0" * (1 << 24))
+    parts = [len(text) for text in stretches_module.texts_in(bomb) if set(text) == {"0"}]
+    assert max(parts) < 1 << 17
+    assert sum(parts) < 1 << 21
+    torn = gzip.compress(b"first") + gzip.compress(write(3).encode())[:-40]
+    assert stretches_of([write(3)]).in_bytes(torn)
+    assert stretches_of([write(3)]).in_bytes(
+        zstandard.compress(write(3).encode() * 50 + bytes(range(256)))[:-40]
+    )
+    # a stretch is found where two portions, or two parts of a long text, meet
+    edge = b"0" * ((1 << 16) - 10) + write(3)[:25].encode() + b"1" * 100
+    assert stretches_of([write(3)]).in_bytes(zstandard.compress(edge))
+    long = "甲" * (CHARACTERS_AT_ONCE - 10) + write(3)[:25] + "乙" * 10
+    assert stretches_of([write(3)]).in_bytes(long.encode("gb18030"))
 
 
 def _parquet(text: str) -> bytes:
