@@ -62,9 +62,11 @@ def opened(store: Store, case_id: str | None, basis: str | None, received: str |
     """The case to act in: a known one or a new one. Raises UsageError for what contradicts itself."""
     if received is not None:
         try:
-            date.fromisoformat(received)
+            is_date = date.fromisoformat(received).isoformat() == received
         except ValueError:
-            raise UsageError(f"--received {received} is no date; write it like 2026-11-22.") from None
+            is_date = False
+        if not is_date:
+            raise UsageError(f"--received {received} is no date; write it like 2026-11-22.")
     if case_id is None:
         case_id = _free_id(store)
     if not re.fullmatch(r"[\w][\w.-]{0,63}", case_id):
@@ -341,7 +343,10 @@ def _case(store: Store, case_id: str, first: str, last: str, basis: str, receive
     elif held:
         state = "held"
     else:
-        state = "purged" if purged else "lifted"
+        ended = store.value(
+            "select action from takedown_journal where case_id = ? order by id desc limit 1", case_id
+        )
+        state = "lifted" if ended == "lift" and not purged else "purged"
     closed = None if state in ("held", "erasing") else last
     return CaseReport(
         case_id, state, basis, received, first, closed, tuple(held), tuple(purged), tuple(releases)

@@ -23,6 +23,7 @@ from fanwen.corpus.health import gates
 from fanwen.corpus.identity import text_hash
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.refresh import build_home
+from fanwen.corpus.reply import draft
 from fanwen.corpus.report import Progress
 from fanwen.corpus.store import open_store
 from fanwen.corpus.stretches import CHARACTERS_AT_ONCE, stretches_of
@@ -436,6 +437,9 @@ def test_a_page_that_gave_no_piece_can_be_erased(home: Any, write: Any, html: An
         assert page is not None
         assert page.source_removed
     assert (texts(home), build(home).cleaned) == ({write(2)}, 0)
+    assert case(home).state == "purged"
+    with open_store(home.corpus, readonly=True) as store:
+        assert url("list.html") in draft(store, case(home), "zh", "takedown@wenku.example")
     assert is_whole(home)
 
 
