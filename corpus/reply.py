@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from fanwen.corpus.store import Store
-from fanwen.corpus.takedown_acts import CaseReport
+from fanwen.corpus.takedown_journal import CaseReport
 
 
 def draft(store: Store, case: CaseReport, language: str, address: str | None) -> str:

@@ -17,7 +17,7 @@ from leftovers import left_in, stretches
 from small_pdf import write_pdf
 
 import fanwen
-from fanwen.corpus import erase, exports, release, search, takedown_acts, verify
+from fanwen.corpus import erase, exports, release, search, takedown_acts, takedown_journal, verify
 from fanwen.corpus import stretches as stretches_module
 from fanwen.corpus.health import gates
 from fanwen.corpus.identity import text_hash
@@ -27,8 +27,8 @@ from fanwen.corpus.reply import draft
 from fanwen.corpus.report import Progress
 from fanwen.corpus.store import open_store
 from fanwen.corpus.stretches import CHARACTERS_AT_ONCE, stretches_of
-from fanwen.corpus.takedown_acts import Case, CaseReport
 from fanwen.corpus.takedown_case import Plan, plan
+from fanwen.corpus.takedown_journal import Case, CaseReport
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import Consent
@@ -70,7 +70,7 @@ def purge(home: Any, *targets: str, **options: Any) -> None:
 
 def case(home: Any) -> CaseReport:
     with open_store(home.corpus, readonly=True) as store:
-        return takedown_acts.case_of(store, CASE.case_id)
+        return takedown_journal.case_of(store, CASE.case_id)
 
 
 def url(name: str) -> str:
