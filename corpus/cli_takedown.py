@@ -20,8 +20,8 @@ from fanwen.errors import DamagedError, UsageError
 if TYPE_CHECKING:
     from fanwen.corpus.erase import Erased
     from fanwen.corpus.store import Store
-    from fanwen.corpus.takedown_acts import Case
     from fanwen.corpus.takedown_case import Plan
+    from fanwen.corpus.takedown_journal import Case
 
 
 def _what(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,9 +61,9 @@ class _Asked:
     dry_run: bool
 
     def case(self, store: Store) -> Case:
-        from fanwen.corpus import takedown_acts
+        from fanwen.corpus import takedown_journal
 
-        return takedown_acts.opened(store, self.case_id, self.basis, self.received)
+        return takedown_journal.opened(store, self.case_id, self.basis, self.received)
 
 
 @click.group()
@@ -116,7 +116,7 @@ def lift(home: Home, as_json: bool, **options: Any) -> None:
 
     Example: fanwen takedown lift --case 2026-7
     """
-    from fanwen.corpus import takedown_acts
+    from fanwen.corpus import takedown_acts, takedown_journal
     from fanwen.corpus.store import open_store
 
     asked = _Asked(**options)
@@ -125,7 +125,7 @@ def lift(home: Home, as_json: bool, **options: Any) -> None:
         with open_store(_corpus(home)) as store:
             if asked.case_id is not None:
                 asked.case(store)
-                takedown_acts.must_hold(store, asked.case_id)
+                takedown_journal.must_hold(store, asked.case_id)
             found = _plan(store, asked)
             if asked.dry_run:
                 _show(found, as_json)
@@ -211,11 +211,11 @@ def reissue(home: Home, as_json: bool, versions: tuple[str, ...], delete_withdra
 @json_option
 def list_cases(home: Home, as_json: bool) -> None:
     """All cases with their state: held, lifted, purged, or erasing after an interruption."""
-    from fanwen.corpus import takedown_acts
+    from fanwen.corpus import takedown_journal
     from fanwen.corpus.store import open_store
 
     with open_store(_corpus(home), readonly=True) as store:
-        found = takedown_acts.cases(store)
+        found = takedown_journal.cases(store)
     if as_json:
         print_json(found)
     elif found:
@@ -236,12 +236,12 @@ def list_cases(home: Home, as_json: bool) -> None:
 @click.option("--lang", type=click.Choice(("zh", "en")), default="zh", show_default=True, help="Language.")
 def reply(home: Home, as_json: bool, case_id: str, lang: str) -> None:
     """Print the draft of a reply to whoever asked, to be read and completed before it is sent."""
-    from fanwen.corpus import takedown_acts
+    from fanwen.corpus import takedown_journal
     from fanwen.corpus.reply import draft
     from fanwen.corpus.store import open_store
 
     with open_store(_corpus(home), readonly=True) as store:
-        text = draft(store, takedown_acts.case_of(store, case_id), lang, home.config().takedown)
+        text = draft(store, takedown_journal.case_of(store, case_id), lang, home.config().takedown)
     print_json({"case": case_id, "language": lang, "reply": text}) if as_json else print(text)
 
 
@@ -261,12 +261,12 @@ def _carry_on(home: Home) -> list[Erased]:
 
 def _plan(store: Store, asked: _Asked) -> Plan:
     """What is asked for; without a target what is on hold in the case."""
-    from fanwen.corpus import takedown_acts
+    from fanwen.corpus import takedown_journal
     from fanwen.corpus.takedown_case import plan
 
     targets = asked.targets
     if not targets and not asked.texts and asked.case_id is not None:
-        targets = tuple(f"piece:{piece}" for piece in takedown_acts.held_in(store, asked.case_id))
+        targets = tuple(f"piece:{piece}" for piece in takedown_journal.held_in(store, asked.case_id))
     if not targets and not asked.texts:
         raise UsageError("Name what is meant: a URL, a host, the id of a piece or cluster, or --text FILE.")
     return plan(store, targets, [_read(Path(file)) for file in asked.texts], siblings=asked.siblings)

@@ -12,14 +12,15 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fanwen.corpus import dedup, release, search
 from fanwen.corpus.home import Home
 from fanwen.corpus.segments import Segments
-from fanwen.corpus.store import Store, open_store, to_json
+from fanwen.corpus.store import Store, open_store
 from fanwen.corpus.stretches import LENGTH, Stretches, stretches_from
+from fanwen.corpus.takedown_journal import journal, opened
 from fanwen.corpus.withdraw import as_list, cut_strings, holding, not_kept
 from fanwen.errors import BlockedError
 from fanwen.spiders.archive import Archive
@@ -107,25 +108,9 @@ def _carry_out(home: Home, store: Store, order: _Order, progress: Progress) -> E
 
 def _note(store: Store, done: Erased, stretches: int) -> None:
     """A line in the journal."""
-    basis, received = store.rows(
-        "select basis, received from takedown_journal where case_id = ? order by id desc limit 1",
-        done.case_id,
-    ).fetchone()
-    detail = {
-        "bodies": done.bodies,
-        "documents": done.documents,
-        "files": done.files,
-        "left": done.left,
-        "stretches": stretches,
-    }
-    store.rows(
-        "insert into takedown_journal (at, case_id, action, basis, received, detail)"
-        " values (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'), ?, 'erased', ?, ?, ?)",
-        done.case_id,
-        basis,
-        received,
-        to_json(detail),
-    )
+    detail = {name: value for name, value in asdict(done).items() if name != "case_id"}
+    case = opened(store, done.case_id, None, None)
+    journal(store, case, "erased", {**detail, "stretches": stretches})
 
 
 # -- bodies of the archive ----------------------------------------------------------------------------

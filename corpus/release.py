@@ -28,6 +28,7 @@ from fanwen.corpus.identity import root
 from fanwen.corpus.schema import SCHEMA_VERSION
 from fanwen.corpus.settle import settle
 from fanwen.corpus.store import Store, open_store, reading, to_json
+from fanwen.corpus.takedown_journal import journal, opened
 from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import DamagedError, UsageError
@@ -371,16 +372,27 @@ def reissue(
     if again is None:
         with open_store(corpus_path) as store:
             again = _issue_again(store, releases_dir, known[version])
+    with open_store(corpus_path) as store:
+        _note_reissue(store, known[version], again.version)
     if not known[version].withdrawn:
         entries = [one for one in _read_index(releases_dir) if one.version != version]
         _write_entries(releases_dir, [*entries, replace(known[version], withdrawn=True)])
-    with open_store(corpus_path) as store:
-        store.rows("update release set withdrawn = 1 where version = ?", version)
     if delete_withdrawn and (releases_dir / version).is_dir():
         # moved away first, so that there is never half of it under its name
         gone = (releases_dir / version).rename(releases_dir / f".building-{version}")
         shutil.rmtree(gone)
     return again
+
+
+def _note_reissue(store: Store, former: ReleaseDetails, version: str) -> None:
+    """Withdraw the former release, with a line in the journal of each case that it still held."""
+    with store.atomic():
+        if store.value("select withdrawn from release where version = ?", former.version):
+            return
+        store.rows("update release set withdrawn = 1 where version = ?", former.version)
+        for case_id in former.taken_down:
+            detail = {"version": version, "reissue_of": former.version}
+            journal(store, opened(store, case_id, None, None), "reissue", detail)
 
 
 def _issue_again(store: Store, releases_dir: Path, former: ReleaseDetails) -> ReleaseDetails:

@@ -13,7 +13,7 @@ from importlib.resources import files
 from typing import Any
 
 from fanwen.corpus.store import Store
-from fanwen.corpus.takedown_acts import CaseReport
+from fanwen.corpus.takedown_journal import CaseReport
 
 
 def draft(store: Store, case: CaseReport, language: str, address: str | None) -> str:
@@ -38,7 +38,7 @@ def draft(store: Store, case: CaseReport, language: str, address: str | None) ->
         words["action"][case.state],
         "",
         words["urls"],
-        *(f"  {url}" for url in _urls(store, pieces)),
+        *(f"  {url}" for url in sorted({*_urls(store, pieces), *_pages(store, case.case_id)})),
         "",
         words["releases"] if case.releases else words["no_releases"],
         "",
@@ -65,6 +65,14 @@ def _urls(store: Store, pieces: tuple[str, ...]) -> list[str]:
         json.dumps(pieces),
     )
     return [url for (url,) in rows]
+
+
+def _pages(store: Store, case_id: str) -> list[str]:
+    """Pages that were erased, whether or not they gave a piece."""
+    rows = store.rows(
+        "select detail from takedown_journal where case_id = ? and action = 'purge'", case_id
+    ).fetchall()
+    return [page for (detail,) in rows for page in json.loads(detail)["pages"]]
 
 
 @cache

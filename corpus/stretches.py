@@ -8,7 +8,6 @@ nothing.
 
 from __future__ import annotations
 
-import gzip
 import html
 import io
 import re
@@ -16,6 +15,8 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
 import numpy as np
 import zstandard
@@ -26,7 +27,10 @@ from fanwen.corpus.fingerprint import Hashes, from_blob, gram_hashes, to_blob
 LENGTH = 20  # characters
 CUT = "…"
 DEPTH = 4  # of packed files within packed files
+UNPACKED = 1 << 30  # bytes of one packed file that are looked at: some are made to have no end
+PORTION = 1 << 24  # bytes of it at a time
 CHARACTERS_AT_ONCE = 1 << 21
+_OVERLAP = 1 << 12
 
 _MARKUP = re.compile(r"<[^<>]{0,2000}>|\\[nrt]|\s+")
 _ESCAPE = re.compile(r"\\u([0-9a-fA-F]{4})")
@@ -124,12 +128,19 @@ def stretches_from(blob: bytes) -> Stretches:
 
 def texts_in(data: bytes, depth: int = DEPTH) -> Iterator[str]:
     """What the bytes may say: as text in each encoding, and what is packed in them."""
-    yield from _decoded(data)
+    for text in _decoded(data):
+        yield from _portions(text)
     for inner in _unpacked(data) if depth else ():
         if isinstance(inner, str):
-            yield inner
+            yield from _portions(inner)
         else:
             yield from texts_in(inner, depth - 1)
+
+
+def _portions(text: str) -> Iterator[str]:
+    """A long text in parts that overlap."""
+    for at in range(0, max(len(text), 1), CHARACTERS_AT_ONCE):
+        yield text[max(0, at - _OVERLAP) : at + CHARACTERS_AT_ONCE]
 
 
 def _decoded(data: bytes) -> Iterator[str]:
@@ -149,24 +160,43 @@ def _decoded(data: bytes) -> Iterator[str]:
 
 
 def _unpacked(data: bytes) -> Iterator[bytes | str]:
-    """What a packed file holds; nothing where it is torn."""
+    """What a packed file holds, as far as it can be read."""
     try:
         if data.startswith(_ZSTD):
             with zstandard.ZstdDecompressor().stream_reader(
                 io.BytesIO(data), read_across_frames=True
             ) as stream:
-                yield stream.read()
+                yield from _overlapping(iter(lambda: stream.read(PORTION), b""))
         elif data.startswith(_GZIP):
-            yield gzip.decompress(data)
+            yield from _overlapping(_gunzipped(data))
         elif data.startswith(_ZIP):
             with zipfile.ZipFile(io.BytesIO(data)) as packed:
-                yield from (packed.read(name) for name in packed.namelist())
+                for name in packed.namelist():
+                    with packed.open(name) as member:
+                        yield from _overlapping(iter(partial(member.read, PORTION), b""))
         elif data.startswith(_PDF):
             yield _pdf_text(data)
         elif data.startswith(_PARQUET):
             yield from _parquet_strings(data)
     except (zstandard.ZstdError, OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, RuntimeError):
         return
+
+
+def _overlapping(portions: Iterator[bytes]) -> Iterator[bytes]:
+    before = b""
+    for portion in islice(portions, UNPACKED // PORTION):
+        yield before + portion
+        before = portion[-_OVERLAP:]
+
+
+def _gunzipped(data: bytes) -> Iterator[bytes]:
+    """Member by member; of a torn one what is there, which the gzip module would not give."""
+    while data:
+        member = zlib.decompressobj(wbits=31)
+        while data and not member.eof:
+            yield member.decompress(data, PORTION)
+            data = member.unconsumed_tail
+        data = member.unused_data
 
 
 def _pdf_text(data: bytes) -> str:

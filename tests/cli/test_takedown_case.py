@@ -98,6 +98,9 @@ def test_from_the_mail_to_the_reply(fanwen: Any, home: Path, tmp_path: Path) -> 
     again = fanwen("takedown", "reissue", "all", "--delete-withdrawn")
     assert f"{seen['releases'][0]} is withdrawn and replaced by" in again.out
     assert left_in(home, wanted) == []
+    assert rows(home, "select action from takedown_journal order by id")[5:] == [("reissue",)]
+    told = " ".join(str(row) for row in rows(home, "select * from takedown_journal"))
+    assert not [one for one in wanted if one in told]
     assert fanwen("verify").code == 0
     assert fanwen("release", "verify").code == 0
     assert fanwen("takedown", "reissue", "all").out == "No release holds anything that was taken down.\n"

@@ -17,15 +17,18 @@ from leftovers import left_in, stretches
 from small_pdf import write_pdf
 
 import fanwen
-from fanwen.corpus import erase, exports, release, search, takedown_acts, verify
+from fanwen.corpus import erase, exports, release, search, takedown_acts, takedown_journal, verify
+from fanwen.corpus import stretches as stretches_module
 from fanwen.corpus.health import gates
 from fanwen.corpus.identity import text_hash
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.refresh import build_home
+from fanwen.corpus.reply import draft
 from fanwen.corpus.report import Progress
 from fanwen.corpus.store import open_store
-from fanwen.corpus.takedown_acts import Case, CaseReport
+from fanwen.corpus.stretches import CHARACTERS_AT_ONCE, stretches_of
 from fanwen.corpus.takedown_case import Plan, plan
+from fanwen.corpus.takedown_journal import Case, CaseReport
 from fanwen.errors import UsageError
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.items import Consent
@@ -67,7 +70,7 @@ def purge(home: Any, *targets: str, **options: Any) -> None:
 
 def case(home: Any) -> CaseReport:
     with open_store(home.corpus, readonly=True) as store:
-        return takedown_acts.case_of(store, CASE.case_id)
+        return takedown_journal.case_of(store, CASE.case_id)
 
 
 def url(name: str) -> str:
@@ -434,6 +437,9 @@ def test_a_page_that_gave_no_piece_can_be_erased(home: Any, write: Any, html: An
         assert page is not None
         assert page.source_removed
     assert (texts(home), build(home).cleaned) == ({write(2)}, 0)
+    assert case(home).state == "purged"
+    with open_store(home.corpus, readonly=True) as store:
+        assert url("list.html") in draft(store, case(home), "zh", "takedown@wenku.example")
     assert is_whole(home)
 
 
@@ -532,10 +538,29 @@ def test_a_planted_stretch_is_found(tmp_path: Path, write: Any, encoding: str, p
     assert len(left_in(tmp_path, stretches([text]))) >= 1
     assert left_in(tmp_path, stretches([write(4)])) == []
     if packing != "database":
-        from fanwen.corpus.stretches import stretches_of
-
         assert stretches_of([text]).in_bytes(data)
         assert not stretches_of([write(4)]).in_bytes(data)
+
+
+def test_a_packed_file_is_read_in_portions_and_to_a_limit(
+    write: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stretches_module, "PORTION", 1 << 16)
+    monkeypatch.setattr(stretches_module, "UNPACKED", 1 << 20)
+    bomb = gzip.compress(b"0" * (1 << 24))
+    parts = [len(text) for text in stretches_module.texts_in(bomb) if set(text) == {"0"}]
+    assert max(parts) < 1 << 17
+    assert sum(parts) < 1 << 21
+    torn = gzip.compress(b"first") + gzip.compress(write(3).encode())[:-40]
+    assert stretches_of([write(3)]).in_bytes(torn)
+    assert stretches_of([write(3)]).in_bytes(
+        zstandard.compress(write(3).encode() * 50 + bytes(range(256)))[:-40]
+    )
+    # a stretch is found where two portions, or two parts of a long text, meet
+    edge = b"0" * ((1 << 16) - 10) + write(3)[:25].encode() + b"1" * 100
+    assert stretches_of([write(3)]).in_bytes(zstandard.compress(edge))
+    long = "甲" * (CHARACTERS_AT_ONCE - 10) + write(3)[:25] + "乙" * 10
+    assert stretches_of([write(3)]).in_bytes(long.encode("gb18030"))
 
 
 def _parquet(text: str) -> bytes:

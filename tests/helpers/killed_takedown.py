@@ -7,11 +7,11 @@ import signal
 import time
 from pathlib import Path
 
-from fanwen.corpus import erase, takedown_acts
+from fanwen.corpus import erase, takedown_acts, takedown_journal
 from fanwen.corpus.home import Home
 from fanwen.corpus.store import open_store
-from fanwen.corpus.takedown_acts import Case
 from fanwen.corpus.takedown_case import plan
+from fanwen.corpus.takedown_journal import Case
 
 CASE = Case("2026-7", "copyright", "2026-03-05")
 
@@ -30,7 +30,7 @@ def purge(folder: Path, url: str, moment: int = 0) -> int:
     erase.finish(home, progress)
     progress("before", 0, 0)
     with open_store(home.corpus) as store:
-        if not any(one.state in ("purged", "erasing") for one in takedown_acts.cases(store)):
+        if not any(one.state in ("purged", "erasing") for one in takedown_journal.cases(store)):
             takedown_acts.purge(home, store, CASE, plan(store, [url], siblings=True))
     progress("purged", 0, 0)
     erase.finish(home, progress)
