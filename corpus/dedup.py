@@ -8,6 +8,7 @@ of these facts, of the current pieces and of the last release.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -20,7 +21,7 @@ from fanwen.corpus.candidates import candidates
 from fanwen.corpus.compare import Measure
 from fanwen.corpus.fingerprint import SIGNATURE_VERSION, Hashes, fingerprints, from_blob, to_blob
 from fanwen.corpus.normalise import FOLD_VERSION, fold
-from fanwen.corpus.pairs import Comparer, batched, compare_all, portions
+from fanwen.corpus.pairs import FOLDED_AT_ONCE, Comparer, batched, compare_all, portions
 from fanwen.corpus.segments import KEY, TEXT, Segment, Segments, Texts, segment_of
 from fanwen.corpus.settle import settle
 from fanwen.corpus.store import Store
@@ -98,18 +99,29 @@ def add_fingerprints(store: Store, progress: Progress | None = None) -> None:
     ).fetchall()
     for at in range(0, len(todo), BATCH):
         hashes = [row[0] for row in todo[at : at + BATCH]]
-        folded = fold([store.value("select body from text where sha256 = ?", one) for one in hashes])
-        lengths = np.diff(folded.bounds).tolist()
-        rows = [
-            (one, folded.key(i), lengths[i], SPEC, to_blob(marks))
-            for i, (one, marks) in enumerate(zip(hashes, fingerprints(folded), strict=True))
-        ]
+        rows = [row for part in batched(hashes, FOLDED_AT_ONCE) for row in _fingerprinted(store, part)]
         with store.atomic():
             store.conn.executemany(
                 "insert into fingerprint (text, key, length, spec, marks) values (?, ?, ?, ?, ?)", rows
             )
         if progress:
             progress("fingerprints", min(at + BATCH, len(todo)), len(todo))
+
+
+def _fingerprinted(store: Store, hashes: Sequence[str]) -> list[tuple[str, str, int, str, bytes]]:
+    """Rows of the table fingerprint for some texts."""
+    bodies = dict(
+        store.rows(
+            "select t.sha256, t.body from json_each(?) one join text t on t.sha256 = one.value",
+            json.dumps(hashes),
+        ).fetchall()
+    )
+    folded = fold([bodies[one] for one in hashes])
+    lengths = np.diff(folded.bounds).tolist()
+    return [
+        (one, folded.key(i), lengths[i], SPEC, to_blob(marks))
+        for i, (one, marks) in enumerate(zip(hashes, fingerprints(folded), strict=True))
+    ]
 
 
 def compare_new(store: Store, progress: Progress | None = None) -> int:

@@ -31,14 +31,13 @@ def label(store: Store, keys: set[str], left: set[str]) -> set[str]:
     """
     larger = keys | column(store, _HOLDERS, keys | left)
     pairs = _pairs(store, keys, larger)
-    kinds = {pair: pairs.plain(pair) for pair in pairs.found if not keys.isdisjoint(pair)}
-    held = _held(pairs)
-    for large in larger:
-        members = held.get(large, ())
+    kinds = {pair: found.plain for pair, found in pairs.found.items() if not keys.isdisjoint(pair)}
+    for large in larger & pairs.held.keys():
+        members = pairs.held[large]
         inside = set(_inside(pairs, large, members))
         for one in members:
             pair = _ordered(one, large)
-            kinds[pair] = pairs.apart(pair) if one in inside else pairs.plain(pair)
+            kinds[pair] = pairs.found[pair].apart if one in inside else pairs.found[pair].plain
     changed = {pair: kind for pair, kind in kinds.items() if pairs.found[pair].kind != kind}
     for pair, kind in sorted(changed.items()):
         _relabel(store, pair, pairs.found[pair], kind)
@@ -47,64 +46,62 @@ def label(store: Store, keys: set[str], left: set[str]) -> set[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One pair of current texts."""
+    """One pair of current texts; ``plain`` is what its numbers alone say."""
 
     row: int
     kind: str
+    plain: str
     measure: Measure
     added_in: int
+
+    @property
+    def apart(self) -> str:
+        """What the pair is if the larger text is a compilation, so that the two do not merge."""
+        contained = max(self.measure.containment_a, self.measure.containment_b)
+        return "contains" if contained >= HOLDS else "overlap"
 
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Pairs of current texts around some of them, and lengths in folded code points."""
+    """Pairs of current texts around some of them, and lengths in folded code points.
 
-    found: Mapping[Pair, _Found]
+    ``shares[small][large]`` is the share of ``small`` that ``large`` has, where it is at least ``APART``;
+    ``held[large]`` are the texts that it holds.
+    """
+
+    found: dict[Pair, _Found]
     lengths: Mapping[str, int]
+    shares: dict[str, dict[str, float]]
+    held: dict[str, list[str]]
 
-    def inside(self, small: str, large: str) -> float:
-        """Share of ``small`` that ``large`` has; 0 where the pair has no relation."""
-        pair = self.found.get(_ordered(small, large))
-        if pair is None:
-            return 0.0
-        return pair.measure.containment_a if small < large else pair.measure.containment_b
-
-    def plain(self, pair: Pair) -> str:
-        """What the numbers of a pair alone say."""
+    def add(self, pair: Pair, found: _Found) -> None:
         a, b = pair
-        return relation(self.found[pair].measure, self.lengths[a], self.lengths[b]) or "overlap"
-
-    def apart(self, pair: Pair) -> str:
-        """What a pair is that does not merge, because the larger text is a compilation."""
-        found = self.found[pair].measure
-        return "contains" if max(found.containment_a, found.containment_b) >= HOLDS else "overlap"
-
-
-def _held(pairs: _Pairs) -> Mapping[str, Sequence[str]]:
-    """The texts that each text holds."""
-    held: dict[str, list[str]] = defaultdict(list)
-    for (a, b), found in pairs.found.items():
         first, second = found.measure.containment_a, found.measure.containment_b
+        self.found[pair] = found
+        for small, large, share in ((a, b, first), (b, a, second)):
+            if share >= APART:
+                self.shares[small][large] = share
         small, large = (a, b) if first >= second else (b, a)
-        if max(first, second) >= HOLDS and pairs.lengths[small] >= MIN_OUTSIDER:
-            held[large].append(small)
-    return held
+        if max(first, second) >= HOLDS and self.lengths[small] >= MIN_OUTSIDER:
+            self.held[large].append(small)
 
 
 def _inside(pairs: _Pairs, large: str, members: Sequence[str]) -> Iterator[str]:
     """Texts that are near to ``large`` by their numbers, though it is a compilation that holds others too."""
     if len(members) < 2:
         return
-    near = [one for one in members if pairs.plain(_ordered(one, large)) == "near"]
+    near = [one for one in members if pairs.found[_ordered(one, large)].plain == "near"]
     if not near:
         return
-    greatest = max(near, key=lambda one: (pairs.lengths[one], one))
-    outsiders = sorted(members, key=lambda one: (pairs.inside(one, greatest), one))[:OUTSIDERS]
+    outsiders = members
+    if len(members) > OUTSIDERS:
+        greatest = max(near, key=lambda one: (pairs.lengths[one], one))
+        outsiders = sorted(members, key=lambda one: (pairs.shares[one].get(greatest, 0.0), one))[:OUTSIDERS]
+    shares, lengths = pairs.shares, pairs.lengths
     for small in near:
-        rest = pairs.lengths[large] - pairs.lengths[small]
+        least = 0.15 * (lengths[large] - lengths[small])
         if any(
-            other != small and pairs.inside(other, small) < APART and pairs.lengths[other] >= 0.15 * rest
-            for other in outsiders
+            small not in shares[other] and other != small and lengths[other] >= least for other in outsiders
         ):
             yield small
 
@@ -113,19 +110,20 @@ def _pairs(store: Store, keys: set[str], larger: set[str]) -> _Pairs:
     """All pairs of ``keys``, those by which one of ``larger`` holds another, and all among these."""
     members = larger | column(store, _PARTS, larger)
     rows = store.rows(_TOUCHING, list_of(keys)).fetchall() + store.rows(_AMONG, list_of(members)).fetchall()
-    found = {
-        (a, b): _Found(number, kind, Measure(j, ca, cb, shared), added)
-        for number, a, b, kind, j, ca, cb, shared, added in rows
-    }
-    ends = {key for pair in found for key in pair}
     lengths: dict[str, int] = dict(
         store.rows(
             "select f.key, f.length from json_each(?) one join fingerprint f on f.key = one.value"
             " where exists (select 1 from piece_version v where v.text = f.text and v.removed_in is null)",
-            list_of(ends),
+            list_of({key for row in rows for key in row[1:3]}),
         ).fetchall()
     )
-    return _Pairs({pair: one for pair, one in found.items() if lengths.keys() >= {*pair}}, lengths)
+    pairs = _Pairs({}, lengths, defaultdict(dict), defaultdict(list))
+    for number, a, b, kind, j, ca, cb, shared, added in rows:
+        if a in lengths and b in lengths and (a, b) not in pairs.found:
+            measure = Measure(j, ca, cb, shared)
+            plain = relation(measure, lengths[a], lengths[b]) or "overlap"
+            pairs.add((a, b), _Found(number, kind, plain, measure, added))
+    return pairs
 
 
 # the smaller text of a pair is the one of which the other has the greater share

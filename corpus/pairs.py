@@ -24,7 +24,7 @@ from fanwen.corpus.segments import Texts
 from fanwen.corpus.store import Store, open_store
 from fanwen.corpus.workers import cores
 
-IN_PROCESS = 20_000  # so few pairs are compared sooner than processes start
+IN_PROCESS = 5_000  # so few pairs are compared sooner than processes start
 FOLDED_AT_ONCE = 32  # texts; the arrays of so many stay in a processor's cache
 OLD_AT_ONCE = 2_000  # texts whose shingles are in memory beside those of the newcomers, 20 KB each
 WAITING = 4  # portions for each process, so that memory stays flat

@@ -20,7 +20,7 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fanwen.corpus import backup, erase, swap, takedown_acts
+from fanwen.corpus import backup, erase, swap, takedown_acts, takedown_journal
 from fanwen.corpus.home import Home
 from fanwen.corpus.release import listing, releases
 from fanwen.corpus.store import Store, explained, open_store
@@ -181,16 +181,13 @@ def _carry(new: Home, store: Store, removals: _Removals) -> int:
 
 def _again(new: Home, store: Store, row: tuple[str, ...]) -> None:
     _, case_id, action, basis, received, detail = row
-    pieces = [
-        piece
-        for piece in json.loads(detail).get("pieces", ())
-        if store.value("select 1 from piece_version where piece = ?", piece)
-    ]
+    named = json.loads(detail).get("pieces", ())
+    pieces = [piece for piece in named if store.value("select 1 from piece_version where piece = ?", piece)]
     if action == "lift":
         with suppress(UsageError):  # what was held is not in the backup
-            takedown_acts.lift(store, case_id)
+            takedown_acts.lift(store, case_id, set(named))
     elif pieces and action in ("hold", "purge"):
-        case = takedown_acts.Case(case_id, basis, received)
+        case = takedown_journal.Case(case_id, basis, received)
         found = plan(store, [f"piece:{piece}" for piece in pieces])
         if action == "hold":
             takedown_acts.hold(store, case, found)

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import fanwen
-from fanwen.corpus import erase, masking, release, takedown_acts, verify
+from fanwen.corpus import erase, masking, release, takedown_acts, takedown_journal, verify
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.store import open_store
 from fanwen.corpus.takedown_case import plan
@@ -110,7 +110,7 @@ class History:
         if not self.home.corpus.is_file():
             return
         with open_store(self.home.corpus) as store:
-            held = [one.case_id for one in takedown_acts.cases(store) if one.state == "held"]
+            held = [one.case_id for one in takedown_journal.cases(store) if one.state == "held"]
             if held:
                 takedown_acts.lift(store, held[essay % len(held)])
 
@@ -125,7 +125,7 @@ class History:
             ).fetchall()
             if pieces:
                 found = plan(store, [f"piece:{pieces[essay % len(pieces)][0]}"])
-                act(self.home, store, takedown_acts.opened(store, None, "other", "2026-03-01"), found)
+                act(self.home, store, takedown_journal.opened(store, None, "other", "2026-03-01"), found)
         erase.finish(self.home)
 
     # -- a release ---------------------------------------------------------------------------------
