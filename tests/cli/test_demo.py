@@ -84,7 +84,7 @@ def test_it_tells_what_it_did(told: tuple[Path, str]) -> None:
 def test_two_releases_and_both_verify(home: Path) -> None:
     assert len(roots(home)) == 2
     assert len(set(roots(home))) == 2
-    assert ask(home, "verify") == {"ok": True, "troubles": []}
+    assert ask(home, "verify") == {"ok": True, "troubles": [], "repaired": []}
 
 
 def test_a_third_run_changes_nothing(home: Path) -> None:
@@ -279,7 +279,7 @@ def test_killed_at_five_moments_it_ends_the_same(home: Path, tmp_path: Path) -> 
     finish(disturbed)
     assert kills >= 4
     assert roots(disturbed) == roots(home)
-    assert ask(disturbed, "verify") == {"ok": True, "troubles": []}
+    assert ask(disturbed, "verify") == {"ok": True, "troubles": [], "repaired": []}
     assert not [path for path in (disturbed / "releases").iterdir() if path.name.startswith(".")]
 
 
@@ -296,4 +296,4 @@ def test_killed_at_random_moments_it_ends_the_same(home: Path, tmp_path: Path, s
                 process.communicate()
         finish(disturbed)
         assert roots(disturbed) == roots(home)
-        assert ask(disturbed, "verify") == {"ok": True, "troubles": []}
+        assert ask(disturbed, "verify") == {"ok": True, "troubles": [], "repaired": []}

@@ -76,7 +76,10 @@ REBUILT = {
         "update fingerprint set marks = x'0000000000000000' where rowid = 2",
         "update fingerprint set key = replace(key, substr(key, 1, 1), 'f') where rowid = 1",
     ],
-    "no fingerprints": ["delete from fingerprint where rowid = 1"],
+    "no fingerprints": [
+        "delete from fingerprint where text ="
+        " (select min(text) from piece_version where removed_in is null and cluster is not null)"
+    ],
     "next number": ["update document set next_n = 9 where id = 2"],
     "relation has an end": [
         "insert into relation (a, b, relation, jaccard, containment_a, containment_b, shared, added_in)"
