@@ -17,7 +17,8 @@ from fanwen.corpus.compare import Measure, relation
 from fanwen.corpus.store import Store
 
 MIN_OUTSIDER = 80  # folded code points: a stub in a text does not make that a compilation
-OUTSIDERS = 16
+OUTSIDERS = 16  # members of a text that are looked at, those first that have least of its greatest part
+PART = 0.15  # of what is left of a text beside a smaller one: a shorter text makes it no compilation
 HOLDS = 0.75  # of a text, so that it counts as a part
 APART = 0.3  # a text of which a smaller share is in another one is not a part of that
 
@@ -93,15 +94,15 @@ def _inside(pairs: _Pairs, large: str, members: Sequence[str]) -> Iterator[str]:
     near = [one for one in members if pairs.found[_ordered(one, large)].plain == "near"]
     if not near:
         return
-    outsiders = members
-    if len(members) > OUTSIDERS:
-        greatest = max(near, key=lambda one: (pairs.lengths[one], one))
-        outsiders = sorted(members, key=lambda one: (pairs.shares[one].get(greatest, 0.0), one))[:OUTSIDERS]
-    shares, lengths = pairs.shares, pairs.lengths
+    lengths, shares = pairs.lengths, pairs.shares
+    greatest = max(near, key=lambda one: (lengths[one], one))
+    # the longest of those that are apart from it: short pieces may be too short to count
+    outsiders = sorted(members, key=lambda one: (shares[one].get(greatest, 0.0), -lengths[one], one))
     for small in near:
-        least = 0.15 * (lengths[large] - lengths[small])
+        least = PART * (lengths[large] - lengths[small])
         if any(
-            small not in shares[other] and other != small and lengths[other] >= least for other in outsiders
+            small not in shares[other] and other != small and lengths[other] >= least
+            for other in outsiders[:OUTSIDERS]
         ):
             yield small
 

@@ -339,3 +339,18 @@ def test_ten_releases_in_two_orders_give_the_clusters_of_one_rebuild(
         _update(folder)
         after = _clusters(folder)
         assert {piece: after[piece][0] for piece in before} == _names(before)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_many_short_pieces_do_not_hide_the_one_that_makes_a_compilation(tmp_path: Path, seed: int) -> None:
+    """By its numbers the longest piece is near to the whole; that another long one stands there too decides."""
+    dice = random.Random(seed)
+
+    def piece(words: int) -> str:
+        return "".join(dice.choice(WORDS) for _ in range(words)) + "。"
+
+    pieces = [piece(1500), piece(500), *(piece(45) for _ in range(24))]
+    _ingest(tmp_path, [*enumerate(pieces), (100, "".join(pieces))], "all")
+    _update(tmp_path)
+    clusters = {piece: cluster for piece, cluster, *_ in _state(tmp_path)[0]}  # type: ignore[misc, attr-defined]
+    assert clusters["own:100"] != clusters["own:0"]
