@@ -44,7 +44,7 @@ class Point:
     new: int
     cpu: dict[str, float]
     wall: dict[str, float]
-    peak_mb: int
+    peak_mb: int | None
     index_mb: float
     relations: int
 
@@ -68,6 +68,8 @@ def main() -> None:
     if options.step:
         print(json.dumps(_timed(options.step)))
         return
+    if options.work:
+        options.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         points = [_measured(Path(folder), size, options.seed) for size in options.sizes]
     if options.points:
@@ -203,13 +205,16 @@ _STYLE = (
 def plot(points: Sequence[Point]) -> str:
     """Three panels over the size of the corpus: time per new piece, memory, index."""
     panels = (
-        ("CPU per new piece, ms", [point.milliseconds for point in points]),
-        ("peak memory, MB", [float(point.peak_mb) for point in points]),
-        ("index, MB per million", [point.index_mb * 1e6 / point.pieces for point in points]),
+        ("CPU per new piece, ms", [(point.pieces, point.milliseconds) for point in points]),
+        ("peak memory, MB", [(point.pieces, float(point.peak_mb)) for point in points if point.peak_mb]),
+        (
+            "index, MB per million",
+            [(point.pieces, point.index_mb * 1e6 / point.pieces) for point in points],
+        ),
     )
     width = len(panels) * (_WIDTH + _LEFT) + 20
     body = "".join(
-        _panel(number * (_WIDTH + _LEFT) + _LEFT, title, [point.pieces for point in points], values)
+        _panel(number * (_WIDTH + _LEFT) + _LEFT, title, *zip(*values, strict=True))
         for number, (title, values) in enumerate(panels)
     )
     return (
@@ -235,12 +240,16 @@ def _panel(left: int, title: str, sizes: Sequence[int], values: Sequence[float])
     lines.append('<polyline class="line" points="' + " ".join(f"{x:.1f},{y:.1f}" for x, y in places) + '"/>')
     for (x, y), size, value in zip(places, sizes, values, strict=True):
         lines.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>')
-        lines.append(f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="middle">{value:.3g}</text>')
+        lines.append(f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="middle">{_number(value)}</text>')
         lines.append(f'<text x="{x:.1f}" y="{_TOP + _HEIGHT + 20}" text-anchor="middle">{size:,}</text>')
     lines.append(
         f'<text x="{left + _WIDTH / 2}" y="{_TOP + _HEIGHT + 40}" text-anchor="middle">pieces in all</text>'
     )
     return "".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _round_up(value: float) -> float:

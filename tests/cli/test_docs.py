@@ -93,6 +93,7 @@ def test_both_readmes_say_the_same() -> None:
         "docs/files.md",
         "docs/decisions.md",
         "docs/signatures.md",
+        "docs/performance.md",
     ],
 )
 def test_links_lead_somewhere(name: str) -> None:
