@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fanwen.corpus.home import Home
-from fanwen.corpus.options import home_option, json_option
+from fanwen.corpus.options import corpus_file, home_option, json_option
 from fanwen.corpus.report import Progress, print_json, table
 from fanwen.corpus.types import BASES
 from fanwen.errors import DamagedError, UsageError
@@ -90,7 +90,7 @@ def hold(home: Home, as_json: bool, **options: Any) -> None:
     asked = _Asked(**options)
     with home.locked("takedown hold"):
         _carry_on(home)
-        with open_store(_corpus(home)) as store:
+        with open_store(corpus_file(home)) as store:
             found = _plan(store, asked)
             if asked.dry_run:
                 _show(found, as_json)
@@ -122,7 +122,7 @@ def lift(home: Home, as_json: bool, **options: Any) -> None:
     asked = _Asked(**options)
     with home.locked("takedown lift"):
         _carry_on(home)
-        with open_store(_corpus(home)) as store:
+        with open_store(corpus_file(home)) as store:
             if asked.case_id is not None:
                 asked.case(store)
                 takedown_journal.must_hold(store, asked.case_id)
@@ -151,7 +151,7 @@ def purge(home: Home, as_json: bool, yes: bool, reissue: bool, **options: Any) -
     asked = _Asked(**options)
     with home.locked("takedown purge"):
         finished = _carry_on(home)
-        with open_store(_corpus(home)) as store:
+        with open_store(corpus_file(home)) as store:
             try:
                 found = _plan(store, asked)
             except UsageError:
@@ -195,7 +195,7 @@ def reissue(home: Home, as_json: bool, versions: tuple[str, ...], delete_withdra
         if versions == ("all",):
             versions = release.to_reissue(home.releases)
         made = [
-            release.reissue(_corpus(home), home.releases, version, delete_withdrawn=delete_withdrawn)
+            release.reissue(corpus_file(home), home.releases, version, delete_withdrawn=delete_withdrawn)
             for version in versions
         ]
     if as_json:
@@ -214,7 +214,7 @@ def list_cases(home: Home, as_json: bool) -> None:
     from fanwen.corpus import takedown_journal
     from fanwen.corpus.store import open_store
 
-    with open_store(_corpus(home), readonly=True) as store:
+    with open_store(corpus_file(home), readonly=True) as store:
         found = takedown_journal.cases(store)
     if as_json:
         print_json(found)
@@ -240,15 +240,9 @@ def reply(home: Home, as_json: bool, case_id: str, lang: str) -> None:
     from fanwen.corpus.reply import draft
     from fanwen.corpus.store import open_store
 
-    with open_store(_corpus(home), readonly=True) as store:
+    with open_store(corpus_file(home), readonly=True) as store:
         text = draft(store, takedown_journal.case_of(store, case_id), lang, home.config().takedown)
     print_json({"case": case_id, "language": lang, "reply": text}) if as_json else print(text)
-
-
-def _corpus(home: Home) -> Path:
-    if not home.corpus.is_file():
-        raise UsageError(f"There is no corpus in {home.path}; name another home with --home.")
-    return home.corpus
 
 
 def _carry_on(home: Home) -> list[Erased]:

@@ -91,39 +91,36 @@ def _descriptions() -> dict[str, dict[str, str]]:
 @migrations()
 def m001_first(db: Database) -> None:
     db.conn.execute(f"pragma application_id = {APPLICATION_ID}")
-    for statement in _FIRST.split(";\n"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _run(db, _FIRST)
 
 
 @migrations()
 def m002_masking(db: Database) -> None:
     """What a release shows of a piece, and what its page claims, verbatim; the next build fills both in."""
-    for statement in _MASKING.split(";\n"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _run(db, _MASKING)
 
 
 @migrations()
 def m003_settling(db: Database) -> None:
     """What is to be settled is known by name, so that not all is settled for every change."""
-    for statement in _SETTLING.split(";\n"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _run(db, _SETTLING)
 
 
 @migrations()
 def m004_takedown(db: Database) -> None:
     """Takedown as a case: what was withdrawn, what is still to be erased, and a journal."""
-    for statement in _TAKEDOWN.split(";\n"):
-        if statement.strip():
-            db.conn.execute(statement)
+    _run(db, _TAKEDOWN)
 
 
 @migrations()
 def m005_released(db: Database) -> None:
     """What each release held, and which of its pieces had been there before; new texts are found at once."""
-    for statement in _RELEASED.split(";\n"):
+    _run(db, _RELEASED)
+
+
+def _run(db: Database, script: str) -> None:
+    """Statement by statement: executescript would end the transaction around all migrations."""
+    for statement in script.split(";\n"):
         if statement.strip():
             db.conn.execute(statement)
 
@@ -133,8 +130,10 @@ drop index fingerprint_key;
 create index fingerprint_key on fingerprint (key, compared);
 create index fingerprint_new on fingerprint (key) where compared = 0;
 create view piece_released as
-  select r.seq, r.version, v.piece, v.title, t.body, d.url, d.site, v.genre, v.flags,
-    v.cluster, v.is_canonical, v.excluded_why, v.leaf
+  select r.seq, r.version, v.piece,
+    case when v.published is null then v.title else v.published_title end as title,
+    t.body, d.url, d.site, v.genre, v.flags, v.cluster, v.is_canonical, v.excluded_why,
+    v.leaf
   from release r
   join piece_version v on v.added_in <= r.seq and (v.removed_in is null or v.removed_in > r.seq)
   join piece p on p.id = v.piece join document d on d.id = p.document

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
 from typing import Any
 
+import zstandard
+
 import fanwen
-from fanwen.corpus import release, verify
+from fanwen.corpus import exports, release, verify
+from fanwen.corpus.identity import root
 from fanwen.spiders.items import Consent
 
 
@@ -114,6 +118,17 @@ def test_a_piece_that_left_the_page_and_a_page_that_is_gone(home: Any, write: An
     assert last is not None
     (gone,) = release.diff(home.corpus, third.version, last.version)
     assert (gone.change, gone.why) == ("DEL", "source_gone")
+    with closing(sqlite3.connect(home.corpus)) as db:
+        told = db.execute("select change, why from release_change where version = ?", (third.version,))
+        assert told.fetchall() == [("ADD", "returned")]
+        for made in (first, second, third):
+            held = db.execute("select leaf, body from piece_released where version = ?", (made.version,))
+            leaves, texts = zip(*held.fetchall(), strict=True)
+            assert (root(leaves), len(leaves)) == (made.root, made.pieces)
+            with zstandard.open(
+                home.releases / made.version / exports.PIECES, "rt", encoding="utf-8"
+            ) as lines:
+                assert sorted(texts) == sorted(json.loads(line)["text"] for line in lines)
     assert verify.verify(home.corpus) == []
 
 
