@@ -125,7 +125,7 @@ def restore(home: Home, as_json: bool, force: bool, source: Path) -> None:
 
 
 def _log_lines(piece: PieceLog, *, text: bool, colour: bool) -> Iterator[str]:
-    from fanwen.corpus.history import differences
+    from fanwen.corpus.history import changes
 
     ended = "" if piece.current else f", no longer in the corpus: {piece.states[-1].ended}"
     yield f"{piece.piece_id}  {piece.url} ({piece.n}){ended}"
@@ -152,8 +152,7 @@ def _log_lines(piece: PieceLog, *, text: bool, colour: bool) -> Iterator[str]:
             cases = ", ".join(one.case_id for one in piece.removals if one.kind == "purge") or "unknown"
             yield f"    withdrawn, case {cases}"
         elif text and before is not None and before.text != state.text:
-            shown = differences(before, state, colour=colour)
-            yield "\n".join(f"    {line}" for line in (shown or "the earlier text is withdrawn").split("\n"))
+            yield from changes(before, state, colour=colour) or ["    the earlier text is withdrawn"]
         before = state
 
 

@@ -12,13 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fanwen.corpus.differences import as_lines, differences
 from fanwen.corpus.store import Store
-from fanwen.corpus.text_diff import marked
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
 from fanwen.errors import UsageError
 from fanwen.spiders.urls import canonical_url
-
-CONTEXT = 30  # characters around a change
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +96,11 @@ def history(store: Store, what: str) -> list[PieceLog]:
     return found
 
 
-def differences(before: StateLog, after: StateLog, *, colour: bool = False) -> str | None:
-    """What changed in the text between two states, marked; None where one of them was taken down."""
+def changes(before: StateLog, after: StateLog, *, colour: bool = False) -> list[str] | None:
+    """What changed in the text between two states, a line for each place; None where one was taken down."""
     if before.text is None or after.text is None:
         return None
-    return marked(before.text, after.text, colour=colour, context=CONTEXT)
+    return list(as_lines(differences(before.text, after.text, exact=True), colour=colour))
 
 
 def _pieces(store: Store, what: str) -> list[tuple[str, str, str, int, str]]:

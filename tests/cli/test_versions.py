@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 import fanwen as package
-from fanwen.corpus.text_diff import marked
 
 Run = Callable[..., Any]
 
@@ -122,29 +121,6 @@ def test_the_history_of_a_piece(fanwen: Run, home: Path, tmp_path: Path) -> None
     assert "withdrawn, case 2026-7" in fanwen("log", "own:7", "--text").out
     done = fanwen("log", "没有")
     assert (done.code, "no piece 没有" in done.err) == (2, True)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "shown"),
-    [
-        ("昨天下雨。今天晴。", "昨天下雨。今天阴。", "昨天下雨。今天[-晴-]{+阴+}。"),
-        ("一二三四五六七", "一二三四五六七八", "一二三四五六七{+八+}"),
-        ("甲乙丙", "丁戊己", "[-甲乙丙-]{+丁戊己+}"),
-        ("", "新的", "{+新的+}"),
-        ("旧的", "", "[-旧的-]"),
-        ("一样", "一样", "一样"),
-        ("他去甲地乙地丙地了", "他去天地地地人地了", "他去[-甲地乙地丙-]{+天地地地人+}地了"),
-    ],
-)
-def test_what_changed_in_a_text(before: str, after: str, shown: str) -> None:
-    assert marked(before, after) == shown
-
-
-def test_what_stayed_is_cut_short() -> None:
-    before = "头" * 100 + "旧" + "中" * 100 + "甲" + "尾" * 100
-    after = "头" * 100 + "新" + "中" * 100 + "乙" + "尾" * 100
-    assert marked(before, after, context=3) == "…头头头[-旧-]{+新+}中中中…中中中[-甲-]{+乙+}尾尾尾…"
-    assert "\x1b[" in marked(before, after, colour=True)
 
 
 # -- backup and restore -------------------------------------------------------------------------------
