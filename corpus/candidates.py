@@ -2,9 +2,10 @@
 
 In come the postings of the texts known so far (:mod:`fanwen.corpus.segments`) and of a batch of newcomers,
 out come candidate pairs with at least one newcomer. A pair is a candidate when it shares at least two
-fingerprints, and these are a tenth of the smaller set (a fifth where that text is short) or at least
-:data:`MANY`: enough for a shared long paragraph. A fingerprint of more than :data:`COMMON` clusters is a
-stock phrase and counts for nothing.
+fingerprints and these are a tenth of the smaller set (a fifth where that text is short), or when what it
+shares is rare enough to be a paragraph that one text has from the other: fingerprints weigh the more the
+fewer texts have them (:data:`WEIGHTS`). One of more than :data:`COMMON` clusters is a stock phrase and counts
+for nothing.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from fanwen.corpus.fingerprint import SHORT
 from fanwen.corpus.segments import Segment, Texts
 
 COMMON = 200  # clusters
-MANY = 3  # fingerprints
+ENOUGH = 3  # weight of the shared fingerprints
+WEIGHTS = ((3, 3), (20, 2))  # of a fingerprint of at most so many texts; 1 of one of more
 FIRST = 8  # of a crowd of newcomers with one fingerprint, this many are compared with all others
 STOCK = 20 * COMMON  # texts: so many are never variants of one, so their clusters are not counted
+_WEIGHT_BITS = 2
+_OWNER_BITS = 30
 _AT_ONCE = 4_000_000  # pairs by one fingerprint, while they are counted
 
 Numbers = NDArray[np.int64]
@@ -39,22 +43,28 @@ def candidates(
     found = [np.empty(0, dtype=np.int64), *_shared(known, new, clusters_of)]
     keys = np.concatenate(found)
     keys.sort()
-    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1]))) if len(keys) else keys
+    if not len(keys):
+        return np.empty((0, 2), dtype=np.int64)
+    weights = keys & ((1 << _WEIGHT_BITS) - 1)
+    keys >>= _WEIGHT_BITS
+    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
     counts = np.diff(np.append(first, len(keys)))
-    a, b = keys[first] >> 32, keys[first] & 0xFFFFFFFF
+    weight = np.add.reduceat(weights, first)
+    a, b = keys[first] >> _OWNER_BITS, keys[first] & ((1 << _OWNER_BITS) - 1)
     sizes = texts["marks"].astype(np.int64)
     smaller = np.where(sizes[a] <= sizes[b], a, b)
     size = sizes[smaller]
     share = np.where(texts["length"][smaller] < SHORT, 0.2, 0.1)
     # a text of few words has one or two fingerprints in all
-    enough = (counts >= np.where(size <= 2, 1, 2)) & ((counts >= MANY) | (counts >= share * size))
+    enough = (counts >= np.where(size <= 2, 1, 2)) & (counts >= share * size) | (weight >= ENOUGH)
     return np.stack((a[enough], b[enough]), axis=1)
 
 
 def _shared(
     known: Sequence[Segment], new: Segment, clusters_of: Callable[[NDArray[np.uint32]], Numbers]
 ) -> Iterator[Numbers]:
-    """``a << 32 | b`` for every fingerprint that a and the newcomer b share, if it is no stock phrase."""
+    """a, b and the weight as one number (:func:`_joined`) for every fingerprint, if it is no stock phrase,
+    that a and the newcomer b share."""
     if not len(new.marks):
         return
     starts = np.flatnonzero(np.concatenate(([True], new.marks[1:] != new.marks[:-1])))
@@ -68,9 +78,11 @@ def _shared(
         total += size
         places.append((segment, left, size))
     rare = total <= COMMON
+    weights = np.select([total <= most for most, _ in WEIGHTS], [weight for _, weight in WEIGHTS], 1)
     for segment, left, size in places:
-        yield from _pairs(segment.owners, left, size * rare, new.owners, starts, counts)
-    yield from _pairs(new.owners, starts, counts * (rare & (counts > 1)), new.owners, starts, counts)
+        yield from _pairs(weights, segment.owners, left, size * rare, new.owners, starts, counts)
+    alone = counts * (rare & (counts > 1))
+    yield from _pairs(weights, new.owners, starts, alone, new.owners, starts, counts)
     for i in np.flatnonzero(~rare & (total <= STOCK)).tolist():
         old = [np.asarray(s.owners[left[i] : left[i] + size[i]]) for s, left, size in places]
         yield _crowded(
@@ -80,8 +92,19 @@ def _shared(
         )
 
 
+def _joined(a: Numbers, b: Numbers, weights: Numbers | int) -> Numbers:
+    """One number for each pair, the smaller owner first; a text with itself and doubles are left out."""
+    joined = (((a << _OWNER_BITS) | b) << _WEIGHT_BITS) | weights
+    return joined[a < b]
+
+
 def _pairs(
-    a: NDArray[np.uint32], a_starts: Numbers, a_counts: Numbers, b: NDArray[np.uint32], *b_runs: Numbers
+    weights: Numbers,
+    a: NDArray[np.uint32],
+    a_starts: Numbers,
+    a_counts: Numbers,
+    b: NDArray[np.uint32],
+    *b_runs: Numbers,
 ) -> Iterator[Numbers]:
     """Every owner in run i of ``a`` with every greater one in run i of ``b``, block by block."""
     b_starts, b_counts = b_runs
@@ -94,7 +117,7 @@ def _pairs(
         place = np.arange(len(run)) - np.repeat(np.cumsum(size) - size, size)
         first = a[a_starts[run] + place // b_counts[run]].astype(np.int64)
         second = b[b_starts[run] + place % b_counts[run]].astype(np.int64)
-        yield ((first << 32) | second)[first < second]
+        yield _joined(first, second, weights[run])
 
 
 def _crowded(
@@ -105,4 +128,4 @@ def _crowded(
         return np.empty(0, dtype=np.int64)
     heads = np.concatenate((old, new[:FIRST] if len(new) > COMMON else new)).astype(np.int64)
     a, b = np.repeat(heads, len(new)), np.tile(new.astype(np.int64), len(heads))
-    return ((a << 32) | b)[a < b]
+    return _joined(a, b, 1)

@@ -16,10 +16,11 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from fanwen.corpus.fingerprint import GRAM, SHORT, Hashes, gram_hashes
+from fanwen.corpus.fingerprint import SHORT, Hashes, gram_hashes
 from fanwen.corpus.normalise import Codes, Folded
 
 SHINGLE = 5
+LONG_SHINGLE = 8
 MIN_OVERLAP = 100  # shared 8-grams
 
 
@@ -45,19 +46,19 @@ class Measure:
 def shingles(codes: Codes) -> Shingles:
     """The sets of one folded text; a text shorter than a gram counts as one gram."""
     five = gram_hashes(codes, min(SHINGLE, max(len(codes), 1)))
-    return Shingles(_distinct(five), _distinct(gram_hashes(codes, GRAM)), len(codes))
+    return Shingles(_distinct(five), _distinct(gram_hashes(codes, LONG_SHINGLE)), len(codes))
 
 
 def shingles_of(folded: Folded) -> list[Shingles]:
     """The same for a batch, with the arithmetic done at once; some hundred texts stay in the cache."""
-    five, eight = gram_hashes(folded.codes, SHINGLE), gram_hashes(folded.codes, GRAM)
+    five, eight = gram_hashes(folded.codes, SHINGLE), gram_hashes(folded.codes, LONG_SHINGLE)
     return [
         Shingles(
             _distinct(five[begin : end - SHINGLE + 1]),
-            _distinct(eight[begin : end - GRAM + 1]),
+            _distinct(eight[begin : end - LONG_SHINGLE + 1]),
             end - begin,
         )
-        if end - begin >= GRAM
+        if end - begin >= LONG_SHINGLE
         else shingles(folded.one(i))
         for i, (begin, end) in enumerate(pairwise(folded.bounds.tolist()))
     ]

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from fanwen.corpus.candidates import candidates
 from fanwen.corpus.compare import Measure
-from fanwen.corpus.fingerprint import SIGNATURE_VERSION, Hashes, fingerprints, from_blob, to_blob
-from fanwen.corpus.normalise import FOLD_VERSION, fold
+from fanwen.corpus.fingerprint import SPEC, Hashes, fingerprints, from_blob, to_blob
+from fanwen.corpus.normalise import fold
 from fanwen.corpus.pairs import FOLDED_AT_ONCE, Comparer, batched, compare_all, portions
 from fanwen.corpus.segments import KEY, TEXT, Segment, Segments, Texts, segment_of
 from fanwen.corpus.settle import settle
@@ -28,7 +28,7 @@ from fanwen.corpus.store import Store
 from fanwen.corpus.versions import unsettled
 from fanwen.corpus.workers import worker_pool
 
-SPEC = f"{FOLD_VERSION}.{SIGNATURE_VERSION}"
+_SIGNATURES = "signatures"  # setting: the specification of all fingerprints
 BATCH = 1000
 COMPARED_AT_ONCE = 10_000
 LIVE = 0.8  # of the texts in the index; it is made anew when more were dropped since
@@ -51,6 +51,7 @@ class DedupReport:
 
 def update(store: Store, progress: Progress | None = None) -> DedupReport:
     """Bring fingerprints, relations, clusters and canonicals up to the current pieces."""
+    renew(store, progress)
     add_fingerprints(store, progress)
     compared = compare_new(store, progress)
     if compared or unsettled(store):
@@ -88,6 +89,37 @@ select relation, sum(n) from (
   union all select relation, -count(*) from gone group by relation
 ) group by relation
 """
+
+
+def renew(store: Store, progress: Progress | None = None) -> None:
+    """Make fingerprints of an earlier specification anew, and have all texts compared with each other again.
+
+    Relations are facts about texts and stay; others may be found beside them.
+    """
+    if store.setting(_SIGNATURES) == SPEC:
+        return
+    todo = store.rows(
+        "select f.text from fingerprint f join text t on t.sha256 = f.text"
+        " where f.spec != ? and t.body is not null order by f.text",
+        SPEC,
+    ).fetchall()
+    for at, part in enumerate(batched([text for (text,) in todo], BATCH)):
+        rows = [row for some in batched(part, FOLDED_AT_ONCE) for row in _fingerprinted(store, some)]
+        with store.atomic():
+            store.conn.executemany(
+                "update fingerprint set (key, length, spec, marks, compared) = (?2, ?3, ?4, ?5, 0)"
+                " where text = ?1",
+                rows,
+            )
+        if progress:
+            progress("fingerprints", min((at + 1) * BATCH, len(todo)), len(todo))
+    with store.atomic():
+        if todo:
+            store.rows(
+                "insert into unsettled (kind, name) select 'piece', piece from piece_version"
+                " where removed_in is null on conflict do update set settled = 0"
+            )
+        store.set_setting(_SIGNATURES, SPEC)
 
 
 def add_fingerprints(store: Store, progress: Progress | None = None) -> None:

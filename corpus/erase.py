@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fanwen.corpus import dedup, release, search
+from fanwen.corpus.fingerprint import SPEC
 from fanwen.corpus.home import Home
 from fanwen.corpus.segments import Segments
 from fanwen.corpus.store import Store, open_store
@@ -79,7 +80,7 @@ def _carry_out(home: Home, store: Store, order: _Order, progress: Progress) -> E
     erased, documents = _from_archive(home, store, gone, json.loads(order.bodies), case, whole=whole)
     progress("bodies", 2, _STEPS)
     if whole:
-        Segments(store.path.parent / "index", dedup.SPEC).clear()
+        Segments(store.path.parent / "index", SPEC).clear()
         search.clear(store)
     files, left = _from_files(home, gone) if whole else ([], [])
     progress("files", 3, _STEPS)

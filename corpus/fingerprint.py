@@ -1,16 +1,16 @@
-"""Fingerprints of texts: winnowed hashes of their 8-grams (signature specification 1).
+"""Fingerprints of texts: winnowed hashes of their 12-grams (signature specification 2).
 
 In comes a batch of folded texts (:mod:`fanwen.corpus.normalise`), out come sets of 64-bit
 numbers, one sorted array per text. Persisted; so this may never change within a version::
 
     hash of n code points c0…   h = Σ (c_i + 1) · B^(n-1-i) mod 2^64,  B = 0x9E3779B97F4A7C15,
                                 then fmix64 of MurmurHash3
-    grams                       every 8 consecutive code points; the whole text if it is shorter
+    grams                       every 12 consecutive code points; the whole text if it is shorter
     window                      64 grams, 32 where the folded text has fewer than 500 code points
     fingerprints                the least hash of every window (of all grams if they are fewer)
 
 An empty folded text has none. Winnowing: Schleimer, Wilkerson, Aiken (SIGMOD 2003): two texts
-that share a stretch of window + 7 code points always share a fingerprint.
+that share a stretch of window + 11 code points always share a fingerprint.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fanwen.corpus.normalise import Codes, Folded
+from fanwen.corpus.normalise import FOLD_VERSION, Codes, Folded
 
-SIGNATURE_VERSION = 1
-GRAM = 8
+SIGNATURE_VERSION = 2
+SPEC = f"{FOLD_VERSION}.{SIGNATURE_VERSION}"
+GRAM = 12
+GRAMS = (8, 12)  # of every version so far
 WINDOW_LONG = 64
 WINDOW_SHORT = 32
 SHORT = 500  # folded code points; below this the short window is used

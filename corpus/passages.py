@@ -25,11 +25,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fanwen.corpus.fingerprint import GRAM, Hashes, gram_hashes
+from fanwen.corpus.fingerprint import Hashes, gram_hashes
 from fanwen.corpus.normalise import Codes, Placed, place
 from fanwen.corpus.types import Passage
 
 PASSAGES_VERSION = 1
+GRAM = 8  # folded code points of a seed
 MIN_PASSAGE = 20  # equal folded code points
 GAP = 64  # folded code points that are bridged on either side: a sentence or two
 FREQUENT = 64  # places in a × places in b, beyond which the n-th place is paired with the n-th only

@@ -15,8 +15,8 @@ from itertools import combinations
 import numpy as np
 
 from fanwen.corpus.compare import measure, relation, shingles
+from fanwen.corpus.fingerprint import SPEC, to_blob
 from fanwen.corpus.fingerprint import fingerprints as marks_of
-from fanwen.corpus.fingerprint import to_blob
 from fanwen.corpus.normalise import fold
 
 BATCH = 1000
@@ -70,8 +70,8 @@ def _add(db: sqlite3.Connection, pairs: Iterable[tuple[str, str]]) -> Iterator[t
         key = folded.key(k)
         db.execute(
             "insert into fingerprint (text, key, length, spec, marks, compared)"
-            " select ?, ?, ?, spec, ?, compared from fingerprint where text = ? on conflict do nothing",
-            (new, key, lengths[k], to_blob(marks), old),
+            " select ?, ?, ?, ?, ?, compared from fingerprint where text = ? on conflict do nothing",
+            (new, key, lengths[k], SPEC, to_blob(marks), old),
         )
         yield old, key
 

@@ -24,6 +24,7 @@ import zstandard
 import fanwen
 from fanwen.corpus import dedup, exports, masking, search, takedowns
 from fanwen.corpus.exports import MANIFEST, SUMS
+from fanwen.corpus.fingerprint import SPEC
 from fanwen.corpus.identity import root
 from fanwen.corpus.schema import SCHEMA_VERSION
 from fanwen.corpus.settle import settle
@@ -320,7 +321,7 @@ def _tools(store: Store) -> dict[str, object]:
         "fanwen": fanwen.__version__,
         "rulesets": [row[0] for row in rulesets],
         "schema_version": SCHEMA_VERSION,
-        "signatures": dedup.SPEC,
+        "signatures": SPEC,
         "sqlite": sqlite3.sqlite_version,
         "zstandard": ".".join(str(part) for part in zstandard.ZSTD_VERSION),
     }

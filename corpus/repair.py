@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fanwen.corpus import dedup, exports, search, swap
-from fanwen.corpus.fingerprint import fingerprints, to_blob
+from fanwen.corpus.fingerprint import SPEC, fingerprints, to_blob
 from fanwen.corpus.home import Home
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.store import Store, open_store
@@ -67,7 +67,8 @@ def _fingerprints(store: Store) -> None:
     with store.atomic():
         rows = store.rows(
             "select t.sha256, t.body from fingerprint f join text t on t.sha256 = f.text"
-            " where t.body is not null"
+            " where t.body is not null and f.spec = ?",
+            SPEC,
         ).fetchall()
         for sha256, body in rows:
             folded = fold([body])

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fanwen.corpus.compare import measure, relation, shingles
-from fanwen.corpus.fingerprint import GRAM, from_blob, gram_hashes
+from fanwen.corpus.fingerprint import GRAMS, from_blob, gram_hashes
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.store import Store
 from fanwen.errors import UsageError
@@ -197,7 +197,7 @@ def _like(store: Store, text: str) -> dict[str, str]:
     """Pieces that are like a text, by relation: target where they are equal but for signs and blanks."""
     folded = fold([text])
     mine = shingles(folded.one(0))
-    grams = gram_hashes(folded.one(0), GRAM)
+    grams = np.concatenate([gram_hashes(folded.one(0), gram) for gram in GRAMS])
     keys: dict[str, str] = {}
     rows = store.rows(
         "select f.key, f.marks, min(f.text) from fingerprint f join text t on t.sha256 = f.text"

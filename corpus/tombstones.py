@@ -2,7 +2,7 @@
 
 In go the tombstones of corpus.db that are in force, out comes the case that a newcomer would break. A near
 copy is known by the fingerprints that were kept of the text: the share of them that stand among *all*
-8-grams of the newcomer does not depend on its length, so a compilation that holds the text is known too.
+grams of the newcomer does not depend on its length, so a compilation that holds the text is known too.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fanwen.corpus.fingerprint import GRAM, Hashes, from_blob, gram_hashes
+from fanwen.corpus.fingerprint import GRAMS, Hashes, from_blob, gram_hashes
 from fanwen.corpus.identity import text_hash
-from fanwen.corpus.normalise import fold
+from fanwen.corpus.normalise import Codes, fold
 from fanwen.corpus.store import Store
 
 REASON = "tombstoned"
@@ -80,9 +80,11 @@ class Tombstones:
             found = self._by_text.get(text_hash(text)) or self._by_key.get(folded.key(i))
             if found is not None:
                 return found
-        return self._near(gram_hashes(folded.one(0), GRAM)) if newcomer else None
+        return self._near(folded.one(0)) if newcomer else None
 
-    def _near(self, grams: Hashes) -> Blocked | None:
+    def _near(self, codes: Codes) -> Blocked | None:
+        # a tombstone outlives the version of the fingerprints that it keeps
+        grams = np.concatenate([gram_hashes(codes, gram) for gram in GRAMS])
         held = np.isin(self._marks, grams)
         counts = Counter(self._owners[held].tolist())
         return next(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fanwen.corpus import masking, swap, verify_caches
 from fanwen.corpus.exports import left_over
-from fanwen.corpus.fingerprint import fingerprints, to_blob
+from fanwen.corpus.fingerprint import SPEC, fingerprints, to_blob
 from fanwen.corpus.home import Home
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.invariants import broken, torn_json
@@ -173,8 +173,9 @@ def published_states(store: Store) -> Iterator[Trouble]:
 
 def _texts(store: Store) -> Iterator[Trouble]:
     rows = store.rows(
-        "select t.sha256, t.body, f.key, f.marks from text t left join fingerprint f on f.text = t.sha256"
-        " where t.body is not null"
+        "select t.sha256, t.body, f.key, f.marks from text t"
+        " left join fingerprint f on f.text = t.sha256 and f.spec = ? where t.body is not null",
+        SPEC,
     )
     for sha256, body, key, marks in rows:
         if text_hash(body) != sha256:
