@@ -28,6 +28,7 @@ _OWNER_BITS = 30
 _AT_ONCE = 4_000_000  # pairs by one fingerprint, while they are counted
 
 Numbers = NDArray[np.int64]
+_Places = tuple[Segment, Numbers, Numbers]  # of each fingerprint in a segment: the first, and how many
 
 
 def candidates(
@@ -71,7 +72,7 @@ def _shared(
     counts = np.diff(np.append(starts, len(new.marks)))
     marks = new.marks[starts]
     total = counts.copy()
-    places = []
+    places: list[_Places] = []
     for segment in known:
         left = np.searchsorted(segment.marks, marks)
         size = np.searchsorted(segment.marks, marks, side="right") - left
@@ -83,13 +84,26 @@ def _shared(
         yield from _pairs(weights, segment.owners, left, size * rare, new.owners, starts, counts)
     alone = counts * (rare & (counts > 1))
     yield from _pairs(weights, new.owners, starts, alone, new.owners, starts, counts)
-    for i in np.flatnonzero(~rare & (total <= STOCK)).tolist():
-        old = [np.asarray(s.owners[left[i] : left[i] + size[i]]) for s, left, size in places]
-        yield _crowded(
-            np.concatenate([np.empty(0, dtype=np.uint32), *old]),
-            new.owners[starts[i] : starts[i] + counts[i]],
-            clusters_of,
-        )
+    crowded = np.flatnonzero(~rare & (total <= STOCK))
+    for part in np.split(crowded, range(_AT_ONCE // STOCK, len(crowded), _AT_ONCE // STOCK)):
+        for i in part[_clusters(places, part, clusters_of) <= COMMON].tolist():
+            old = [np.asarray(s.owners[left[i] : left[i] + size[i]]) for s, left, size in places]
+            yield _crowded(old, new.owners[starts[i] : starts[i] + counts[i]])
+
+
+def _clusters(
+    places: Sequence[_Places], marks: Numbers, clusters_of: Callable[[NDArray[np.uint32]], Numbers]
+) -> Numbers:
+    """Of how many clusters the known texts with each of these fingerprints are."""
+    found = [np.empty(0, dtype=np.int64)]
+    for segment, left, size in places:
+        mark = np.repeat(np.arange(len(marks)), size[marks])
+        owners = segment.owners[np.repeat(left[marks], size[marks]) + _counted(size[marks])]
+        found.append((mark << _OWNER_BITS) | clusters_of(owners))
+    everything = np.concatenate(found)
+    everything.sort()  # np.unique would look each one up in a table
+    first = np.diff(everything, prepend=-1) != 0
+    return np.bincount(everything[first] >> _OWNER_BITS, minlength=len(marks))
 
 
 def _joined(a: Numbers, b: Numbers, weights: Numbers | int) -> Numbers:
@@ -114,18 +128,19 @@ def _pairs(
     for block in np.split(runs, np.flatnonzero(np.diff(blocks)) + 1):
         size = sizes[block]
         run = np.repeat(block, size)
-        place = np.arange(len(run)) - np.repeat(np.cumsum(size) - size, size)
+        place = _counted(size)
         first = a[a_starts[run] + place // b_counts[run]].astype(np.int64)
         second = b[b_starts[run] + place % b_counts[run]].astype(np.int64)
         yield _joined(first, second, weights[run])
 
 
-def _crowded(
-    old: NDArray[np.uint32], new: NDArray[np.uint32], clusters_of: Callable[[NDArray[np.uint32]], Numbers]
-) -> Numbers:
-    """The pairs of one fingerprint that many texts have: none where these are of many clusters."""
-    if len(np.unique(clusters_of(old))) > COMMON:
-        return np.empty(0, dtype=np.int64)
-    heads = np.concatenate((old, new[:FIRST] if len(new) > COMMON else new)).astype(np.int64)
+def _counted(sizes: Numbers) -> Numbers:
+    """0, 1, … up to each size, one after the other."""
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
+def _crowded(old: Sequence[NDArray[np.uint32]], new: NDArray[np.uint32]) -> Numbers:
+    """The pairs of one fingerprint that many texts of few clusters have."""
+    heads = np.concatenate((*old, new[:FIRST] if len(new) > COMMON else new)).astype(np.int64)
     a, b = np.repeat(heads, len(new)), np.tile(new.astype(np.int64), len(heads))
     return _joined(a, b, 1)

@@ -1,6 +1,6 @@
 """Compares two folded texts exactly and names their relation.
 
-In come sets of shingles (:func:`shingles`), out comes :class:`Measure`; nothing here is a
+In come texts as :class:`Shingles`, out comes :class:`Measure`; nothing here is a
 guess from fingerprints. Thresholds are those of the design, measured on Chinese sample essays.
 
 Sets are compared through a table that one of them is written into, at the low bits of each value: four
@@ -9,7 +9,7 @@ times as fast as looking each value up in the sorted others, and as exact, as th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -17,20 +17,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fanwen.corpus.fingerprint import SHORT, Hashes, gram_hashes
-from fanwen.corpus.normalise import Codes, Folded
+from fanwen.corpus.normalise import Codes
 
 SHINGLE = 5
 LONG_SHINGLE = 8
 MIN_OVERLAP = 100  # shared 8-grams
+HOPELESS = 0.3  # of the 8-grams of the smaller text
 
 
-@dataclass(frozen=True, slots=True)
 class Shingles:
-    """A folded text as sets: ``five`` of its 5-grams, ``eight`` of its 8-grams, each once, in no order."""
+    """A folded text as grams, made when needed: ``five``, each once, in no order, and ``eight`` in order."""
 
-    five: Hashes
-    eight: Hashes
-    length: int  # folded code points
+    __slots__ = ("_codes", "_eight", "_five", "length")
+
+    def __init__(self, codes: Codes, eight: Hashes | None = None) -> None:
+        self._codes, self._eight = codes, eight
+        self._five: Hashes | None = None
+        self.length = len(codes)  # folded code points
+
+    @property
+    def five(self) -> Hashes:
+        if self._five is None:
+            # a text shorter than a gram counts as one gram
+            grams = gram_hashes(self._codes, min(SHINGLE, max(self.length, 1)))
+            self._five = _distinct(grams)
+        return self._five
+
+    @property
+    def eight(self) -> Hashes:
+        if self._eight is None:
+            self._eight = gram_hashes(self._codes, LONG_SHINGLE)
+        return self._eight
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,41 +60,56 @@ class Measure:
     shared: int
 
 
-def shingles(codes: Codes) -> Shingles:
-    """The sets of one folded text; a text shorter than a gram counts as one gram."""
-    five = gram_hashes(codes, min(SHINGLE, max(len(codes), 1)))
-    return Shingles(_distinct(five), _distinct(gram_hashes(codes, LONG_SHINGLE)), len(codes))
-
-
-def shingles_of(folded: Folded) -> list[Shingles]:
-    """The same for a batch, with the arithmetic done at once; some hundred texts stay in the cache."""
-    five, eight = gram_hashes(folded.codes, SHINGLE), gram_hashes(folded.codes, LONG_SHINGLE)
+def shingles_of(texts: Sequence[Codes]) -> list[Shingles]:
+    """Some folded texts, with the arithmetic done at once; some hundred stay in the cache."""
+    if not texts:
+        return []
+    ends = np.cumsum([len(codes) for codes in texts]).tolist()
+    eight = gram_hashes(np.concatenate(texts), LONG_SHINGLE)
     return [
-        Shingles(
-            _distinct(five[begin : end - SHINGLE + 1]),
-            _distinct(eight[begin : end - LONG_SHINGLE + 1]),
-            end - begin,
-        )
-        if end - begin >= LONG_SHINGLE
-        else shingles(folded.one(i))
-        for i, (begin, end) in enumerate(pairwise(folded.bounds.tolist()))
+        Shingles(codes, eight[end - len(codes) : max(end - LONG_SHINGLE + 1, end - len(codes))])
+        for codes, end in zip(texts, ends, strict=True)
     ]
 
 
 def measure(a: Shingles, b: Shingles) -> Measure:
-    return measure_all(a, [b])[0]
+    """The pair exactly, whatever it shares."""
+    (shared,) = _shared(a, [b], least=lambda _: 0)
+    return _measures(a, [b], [shared])[0]
 
 
-def measure_all(a: Shingles, others: Sequence[Shingles]) -> list[Measure]:
-    """One text with each of the others, at once."""
-    common = _common(a.five, [b.five for b in others])
-    shared = _common(a.eight, [b.eight for b in others])
+def measure_all(a: Shingles, others: Sequence[Shingles]) -> list[Measure | None]:
+    """One text with each of the others, at once; None where they share too little for any relation.
+
+    Without a share :data:`HOPELESS` of the 8-grams of the smaller text there is no such share of 5-grams as
+    near or contains takes: what breaks five of these in a row breaks at most eight of those.
+    """
+    shared = _shared(a, others, least=lambda b: min(MIN_OVERLAP, HOPELESS * min(len(a.eight), len(b.eight))))
+    found: list[Measure | None] = [None] * len(others)
+    hopeful = [i for i, count in enumerate(shared) if count is not None]
+    measures = _measures(a, [others[i] for i in hopeful], [shared[i] for i in hopeful])
+    for i, measured in zip(hopeful, measures, strict=True):
+        found[i] = measured
+    return found
+
+
+def _shared(a: Shingles, others: Sequence[Shingles], least: Callable[[Shingles], float]) -> list[int | None]:
+    """How many 8-grams ``a`` shares with each of the others; None where these are fewer than ``least``."""
+    found = _found(a.eight, [b.eight for b in others])
+    return [
+        len(_distinct(values)) if len(values) >= least(b) else None
+        for b, values in zip(others, found, strict=True)
+    ]
+
+
+def _measures(a: Shingles, others: Sequence[Shingles], shared: Sequence[int | None]) -> list[Measure]:
+    common = [len(values) for values in _found(a.five, [b.five for b in others])]
     return [
         Measure(
             jaccard=round(both / union, 4) if (union := len(a.five) + len(b.five) - both) else 0.0,
             containment_a=round(both / len(a.five), 4) if len(a.five) else 0.0,
             containment_b=round(both / len(b.five), 4) if len(b.five) else 0.0,
-            shared=eights,
+            shared=eights or 0,
         )
         for b, both, eights in zip(others, common, shared, strict=True)
     ]
@@ -108,16 +140,15 @@ _table = np.zeros(1 << _BITS, dtype=np.uint64)
 _numbers = np.zeros(1 << _BITS, dtype=np.int32)
 
 
-def _common(a: Hashes, others: Sequence[Hashes]) -> list[int]:
-    """How many values the set ``a`` shares with each of the others."""
-    if not len(a):
-        return [0] * len(others)
+def _found(a: Hashes, others: Sequence[Hashes]) -> list[Hashes]:
+    """Which values of each of the others ``a`` has, as often as these have them."""
+    if not others or not len(a):
+        return [other[:0] for other in others]
     joined = np.concatenate(others)
-    hits = _in_sorted(a, joined) if len(a) > _LARGE else _in_table(a, joined)
-    if len(others) == 1:
-        return [int(np.count_nonzero(hits))]
-    ends = [0, *np.flatnonzero(hits).searchsorted(np.cumsum([len(other) for other in others])).tolist()]
-    return [end - begin for begin, end in pairwise(ends)]
+    hits = np.flatnonzero(_in_sorted(a, joined) if len(a) > _LARGE else _in_table(a, joined))
+    ends = [0, *hits.searchsorted(np.cumsum([len(other) for other in others])).tolist()]
+    values = joined[hits]
+    return [values[begin:end] for begin, end in pairwise(ends)]
 
 
 def _in_table(a: Hashes, values: Hashes) -> NDArray[np.bool_]:

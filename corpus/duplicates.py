@@ -13,7 +13,7 @@ from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
-from fanwen.corpus.compare import Measure, measure, relation, shingles
+from fanwen.corpus.compare import Measure, Shingles, measure, relation
 from fanwen.corpus.dedup import Progress, update
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.passages import passages
@@ -125,7 +125,7 @@ def _missing(store: Store, wanted: str | None) -> list[tuple[str, str, str, Meas
                 continue
             for key in (a, b):
                 if key not in folded:
-                    folded[key] = shingles(fold([_body(store, key)]).one(0))
+                    folded[key] = Shingles(fold([_body(store, key)]).one(0))
             found = measure(folded[a], folded[b])
             kind = relation(found, folded[a].length, folded[b].length)
             if kind is not None:

@@ -10,19 +10,23 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from fanwen.corpus.compare import Measure, relation
 from fanwen.corpus.store import Store
 
 MIN_OUTSIDER = 80  # folded code points: a stub in a text does not make that a compilation
-OUTSIDERS = 16  # members of a text that are looked at, those first that have least of its greatest part
 PART = 0.15  # of what is left of a text beside a smaller one: a shorter text makes it no compilation
 HOLDS = 0.75  # of a text, so that it counts as a part
 APART = 0.3  # a text of which a smaller share is in another one is not a part of that
+# of a text that is a part of one and apart from another, so much at least is in the one beside the other:
+# HOLDS less APART, less what lengths say wrongly of texts that repeat themselves
+LEAST_BESIDE = 0.3
 
 Pair = tuple[str, str]
+_Row = tuple[int, str, str, str, float, float, float, int, int]
 
 
 def label(store: Store, keys: set[str], left: set[str]) -> set[str]:
@@ -30,87 +34,124 @@ def label(store: Store, keys: set[str], left: set[str]) -> set[str]:
 
     ``left`` are texts that were there and are no more: what held one of them may be no compilation now.
     """
-    larger = keys | column(store, _HOLDERS, keys | left)
-    pairs = _pairs(store, keys, larger)
-    kinds = {pair: found.plain for pair, found in pairs.found.items() if not keys.isdisjoint(pair)}
-    for large in larger & pairs.held.keys():
-        members = pairs.held[large]
-        inside = set(_inside(pairs, large, members))
-        for one in members:
-            pair = _ordered(one, large)
-            kinds[pair] = pairs.found[pair].apart if one in inside else pairs.found[pair].plain
-    changed = {pair: kind for pair, kind in kinds.items() if pairs.found[pair].kind != kind}
+    whole = keys | column(store, _HOLDERS, left)
+    larger = whole | column(store, _HOLDERS, keys)
+    pairs = _pairs(store, keys, larger, whole)
+    apart = {
+        _ordered(small, large)
+        for large in larger & pairs.near.keys()
+        for small in _inside(pairs, large, None if large in whole else keys)
+    }
+    changed = {}
+    for pair, found in pairs.found.items():
+        if pair in apart:
+            kind = found.apart
+        elif found.larger in whole or not keys.isdisjoint(pair):
+            kind = found.plain
+        else:
+            continue
+        if kind != found.kind:
+            changed[pair] = kind
     for pair, kind in sorted(changed.items()):
         _relabel(store, pair, pairs.found[pair], kind)
     return {key for pair in changed for key in pair}
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """One pair of current texts; ``plain`` is what its numbers alone say."""
+class _Found(NamedTuple):
+    """One pair of current texts; ``plain`` is what its numbers alone say, ``larger`` the text that has the
+    greater share of the other, or nothing where that is too small to say that it holds it."""
 
     row: int
     kind: str
-    plain: str
-    measure: Measure
+    containment_a: float
+    containment_b: float
     added_in: int
+    plain: str
+    larger: str
+
+    def share_of(self, key: str, pair: Pair) -> float:
+        """Of one of the two texts, what the other has of it."""
+        return self.containment_a if key == pair[0] else self.containment_b
 
     @property
     def apart(self) -> str:
         """What the pair is if the larger text is a compilation, so that the two do not merge."""
-        contained = max(self.measure.containment_a, self.measure.containment_b)
-        return "contains" if contained >= HOLDS else "overlap"
+        return "contains" if max(self.containment_a, self.containment_b) >= HOLDS else "overlap"
 
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
     """Pairs of current texts around some of them, and lengths in folded code points.
 
-    ``shares[small][large]`` is the share of ``small`` that ``large`` has, where it is at least ``APART``;
-    ``held[large]`` are the texts that it holds.
+    ``had_by[small]`` are the texts that have a share of ``small`` of at least ``APART``; ``held[large]`` are
+    those that ``large`` holds, ``near[large]`` those of them that are near to it by their numbers.
     """
 
-    found: dict[Pair, _Found]
     lengths: Mapping[str, int]
-    shares: dict[str, dict[str, float]]
-    held: dict[str, list[str]]
+    found: dict[Pair, _Found] = field(default_factory=dict)
+    had_by: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    held: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    near: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def add(self, pair: Pair, found: _Found) -> None:
-        a, b = pair
-        first, second = found.measure.containment_a, found.measure.containment_b
-        self.found[pair] = found
-        for small, large, share in ((a, b, first), (b, a, second)):
-            if share >= APART:
-                self.shares[small][large] = share
-        small, large = (a, b) if first >= second else (b, a)
-        if max(first, second) >= HOLDS and self.lengths[small] >= MIN_OUTSIDER:
-            self.held[large].append(small)
-
-
-def _inside(pairs: _Pairs, large: str, members: Sequence[str]) -> Iterator[str]:
-    """Texts that are near to ``large`` by their numbers, though it is a compilation that holds others too."""
-    if len(members) < 2:
-        return
-    near = [one for one in members if pairs.found[_ordered(one, large)].plain == "near"]
-    if not near:
-        return
-    lengths, shares = pairs.lengths, pairs.shares
-    greatest = max(near, key=lambda one: (lengths[one], one))
-    # the longest of those that are apart from it: short pieces may be too short to count
-    outsiders = sorted(members, key=lambda one: (shares[one].get(greatest, 0.0), -lengths[one], one))
-    for small in near:
-        least = PART * (lengths[large] - lengths[small])
-        if any(
-            small not in shares[other] and other != small and lengths[other] >= least
-            for other in outsiders[:OUTSIDERS]
-        ):
-            yield small
+    def extend(self, rows: Iterable[_Row]) -> None:
+        """Add those of current texts that are not known yet."""
+        lengths, found = self.lengths, self.found
+        for number, a, b, kind, jaccard, share_a, share_b, shared, added in rows:
+            if (a, b) in found or a not in lengths or b not in lengths:
+                continue
+            if share_a >= APART:
+                self.had_by[a].add(b)
+            if share_b >= APART:
+                self.had_by[b].add(a)
+            plain = relation(Measure(jaccard, share_a, share_b, shared), lengths[a], lengths[b]) or "overlap"
+            small, large = (a, b) if share_a >= share_b else (b, a)
+            holds = max(share_a, share_b) >= HOLDS and lengths[small] >= MIN_OUTSIDER
+            found[a, b] = _Found(number, kind, share_a, share_b, added, plain, large if holds else "")
+            if holds:
+                self.held[large].append(small)
+                if plain == "near":
+                    self.near[large].append(small)
 
 
-def _pairs(store: Store, keys: set[str], larger: set[str]) -> _Pairs:
-    """All pairs of ``keys``, those by which one of ``larger`` holds another, and all among these."""
-    members = larger | column(store, _PARTS, larger)
-    rows = store.rows(_TOUCHING, list_of(keys)).fetchall() + store.rows(_AMONG, list_of(members)).fetchall()
+def _inside(pairs: _Pairs, large: str, fresh: set[str] | None) -> set[str]:
+    """Texts that are near to ``large`` by their numbers, though it is a compilation that holds others too.
+
+    With ``fresh`` only what these texts change: of two that were there before, the answer is known.
+    """
+    reach = _reach(pairs, large)
+    inside: set[str] = set()
+    for other in _others(pairs, large, reach):
+        near = reach.keys() if fresh is None or other in fresh else reach.keys() & fresh
+        for small in near - pairs.had_by[other] - inside - {other}:
+            longer = pairs.lengths[large] - pairs.lengths[small]
+            if PART * longer <= pairs.lengths[other] <= reach[small]:
+                inside.add(small)
+    return inside
+
+
+def _reach(pairs: _Pairs, large: str) -> dict[str, float]:
+    """Texts near to ``large``, each with the greatest length of a text that may be in ``large`` besides."""
+    reach = {}
+    for small in pairs.near.get(large, ()):
+        pair = _ordered(small, large)
+        beside = (1 - pairs.found[pair].share_of(large, pair)) * pairs.lengths[large]
+        reach[small] = beside / LEAST_BESIDE
+    return reach
+
+
+def _others(pairs: _Pairs, large: str, reach: Mapping[str, float]) -> list[str]:
+    """What ``large`` holds and may be there besides a text that is near to it."""
+    most = max(reach.values(), default=0.0)
+    if most < MIN_OUTSIDER:
+        return []
+    return [one for one in pairs.held[large] if pairs.lengths[one] <= most]
+
+
+def _pairs(store: Store, keys: set[str], larger: set[str], whole: set[str]) -> _Pairs:
+    """All pairs of ``keys``, those by which one of ``larger`` holds another, and who has what is in those of
+    ``whole``."""
+    rows = store.rows(_TOUCHING, list_of(keys)).fetchall()
+    rows += store.rows(_HELD, list_of(larger - keys)).fetchall()
     lengths: dict[str, int] = dict(
         store.rows(
             "select f.key, f.length from json_each(?) one join fingerprint f on f.key = one.value"
@@ -118,12 +159,13 @@ def _pairs(store: Store, keys: set[str], larger: set[str]) -> _Pairs:
             list_of({key for row in rows for key in row[1:3]}),
         ).fetchall()
     )
-    pairs = _Pairs({}, lengths, defaultdict(dict), defaultdict(list))
-    for number, a, b, kind, j, ca, cb, shared, added in rows:
-        if a in lengths and b in lengths and (a, b) not in pairs.found:
-            measure = Measure(j, ca, cb, shared)
-            plain = relation(measure, lengths[a], lengths[b]) or "overlap"
-            pairs.add((a, b), _Found(number, kind, plain, measure, added))
+    pairs = _Pairs(lengths)
+    pairs.extend(rows)
+    others: set[str] = set()
+    for large in whole & pairs.near.keys():
+        others.update(_others(pairs, large, _reach(pairs, large)))
+    for small, large in store.rows(_HAD_BY, list_of(others - keys)):
+        pairs.had_by[small].add(large)
     return pairs
 
 
@@ -134,12 +176,6 @@ where r.removed_in is null and r.containment_a >= {HOLDS} and r.containment_a >=
 union all select r.a from json_each(?1) one join relation r on r.b = one.value
 where r.removed_in is null and r.containment_b >= {HOLDS} and r.containment_b > r.containment_a
 """
-_PARTS = f"""
-select r.a from json_each(?1) one join relation r on r.b = one.value
-where r.removed_in is null and r.containment_a >= {HOLDS} and r.containment_a >= r.containment_b
-union all select r.b from json_each(?1) one join relation r on r.a = one.value
-where r.removed_in is null and r.containment_b >= {HOLDS} and r.containment_b > r.containment_a
-"""
 # where both hold less than that of the other, the pair is an overlap and says nothing about a compilation
 _ROW = "r.id, r.a, r.b, r.relation, r.jaccard, r.containment_a, r.containment_b, r.shared, r.added_in"
 _TELLING = f"r.removed_in is null and max(r.containment_a, r.containment_b) >= {APART}"
@@ -147,11 +183,18 @@ _TOUCHING = f"""
 select {_ROW} from json_each(?1) one join relation r on r.a = one.value where {_TELLING}
 union all select {_ROW} from json_each(?1) one join relation r on r.b = one.value where {_TELLING}
 """
-_AMONG = f"""
-with member as materialized (select value as key from json_each(?))
-select {_ROW} from member join relation r on r.a = member.key
-where {_TELLING} and +r.b in (select key from member)
-"""  # the plus: the pairs of a text are few, its possible partners many
+_HELD = f"""
+select {_ROW} from json_each(?1) one join relation r on r.b = one.value
+where r.removed_in is null and r.containment_a >= {HOLDS} and r.containment_a >= r.containment_b
+union all select {_ROW} from json_each(?1) one join relation r on r.a = one.value
+where r.removed_in is null and r.containment_b >= {HOLDS} and r.containment_b > r.containment_a
+"""
+_HAD_BY = f"""
+select r.a, r.b from json_each(?1) one join relation r on r.a = one.value
+where r.removed_in is null and r.containment_a >= {APART}
+union all select r.b, r.a from json_each(?1) one join relation r on r.b = one.value
+where r.removed_in is null and r.containment_b >= {APART}
+"""
 
 
 def _relabel(store: Store, pair: Pair, found: _Found, kind: str) -> None:

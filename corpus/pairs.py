@@ -1,7 +1,7 @@
 """Compares candidate pairs exactly, in this process or, where there are many, in one per core.
 
 In go pairs of folded texts by their keys, out come those that have a relation. Every process reads the texts
-from corpus.db itself and keeps the shingles of newcomers, as any pair may need them; nothing is written.
+from corpus.db itself and keeps those of newcomers, as any pair may need them; nothing is written.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fanwen.corpus.compare import Measure, Shingles, measure_all, relation, shingles_of
-from fanwen.corpus.normalise import fold
+from fanwen.corpus.normalise import Codes, fold
 from fanwen.corpus.segments import Texts
 from fanwen.corpus.store import Store, open_store
 from fanwen.corpus.workers import cores
@@ -27,6 +27,7 @@ from fanwen.corpus.workers import cores
 IN_PROCESS = 5_000  # so few pairs are compared sooner than processes start
 FOLDED_AT_ONCE = 32  # texts; the arrays of so many stay in a processor's cache
 OLD_AT_ONCE = 2_000  # texts whose shingles are in memory beside those of the newcomers, 20 KB each
+CACHE_KB = 20_000  # of a worker: it reads most rows once
 WAITING = 4  # portions for each process, so that memory stays flat
 
 T = TypeVar("T")
@@ -57,7 +58,7 @@ class Comparer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._batch = -1
-        self._held: dict[str, Shingles] = {}
+        self._held: dict[str, Codes] = {}
 
     def __call__(self, portion: Portion) -> list[Found]:
         shingles = self._shingles(portion)
@@ -65,8 +66,8 @@ class Comparer:
         for a, others in _grouped(portion.pairs):
             measures = measure_all(shingles[a], [shingles[b] for b in others])
             for b, measured in zip(others, measures, strict=True):
-                kind = relation(measured, shingles[a].length, shingles[b].length)
-                if kind is not None:
+                kind = measured and relation(measured, shingles[a].length, shingles[b].length)
+                if measured and kind:
                     found.append(Found(int(portion.numbers[a]), int(portion.numbers[b]), kind, measured))
         return found
 
@@ -77,9 +78,10 @@ class Comparer:
         for keys in batched([key for key in portion.keys if key not in here], FOLDED_AT_ONCE):
             bodies = dict(self._store.rows(_BODIES, json.dumps(keys)).fetchall())
             folded = fold([bodies.get(key, "") for key in keys])
-            here.update(zip(keys, shingles_of(folded), strict=True))
+            here.update((key, folded.one(i)) for i, key in enumerate(keys))
         self._held.update((key, here[key]) for key, new in zip(portion.keys, portion.new, strict=True) if new)
-        return [here[key] for key in portion.keys]
+        texts = [here[key] for key in portion.keys]
+        return [one for some in batched(texts, FOLDED_AT_ONCE) for one in shingles_of(some)]
 
 
 # of the texts that fold to one key any will do
@@ -124,7 +126,9 @@ _comparers: dict[Path, Comparer] = {}
 def _compare(path: Path, portion: Portion) -> list[Found]:
     """In a worker: the corpus is opened once."""
     if path not in _comparers:
-        _comparers[path] = Comparer(_open.enter_context(open_store(path, readonly=True)))
+        store = _open.enter_context(open_store(path, readonly=True))
+        store.rows(f"pragma cache_size = -{CACHE_KB}")
+        _comparers[path] = Comparer(store)
     return _comparers[path](portion)
 
 

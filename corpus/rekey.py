@@ -14,7 +14,7 @@ from itertools import combinations
 
 import numpy as np
 
-from fanwen.corpus.compare import measure, relation, shingles
+from fanwen.corpus.compare import Shingles, measure, relation
 from fanwen.corpus.fingerprint import SPEC, to_blob
 from fanwen.corpus.fingerprint import fingerprints as marks_of
 from fanwen.corpus.normalise import fold
@@ -150,7 +150,7 @@ def _compared(db: sqlite3.Connection, a: str, b: str, added_in: int) -> _Relatio
         for key in (a, b)
     ]
     folded = fold(texts)
-    one, other = shingles(folded.one(0)), shingles(folded.one(1))
+    one, other = Shingles(folded.one(0)), Shingles(folded.one(1))
     found = measure(one, other)
     kind = relation(found, one.length, other.length) or "overlap"
     return _Relation(

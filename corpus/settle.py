@@ -97,7 +97,8 @@ def _family(store: Store, keys: set[str]) -> tuple[set[str], list[tuple[str, str
 class _Piece:
     """What settling needs to know of one current piece.
 
-    ``prior`` is its cluster in the last release, ``former`` that of a piece that had another text then.
+    ``now`` is its cluster so far, ``prior`` that in the last release, ``former`` that of a piece that had
+    another text then.
     """
 
     id: str
@@ -105,6 +106,7 @@ class _Piece:
     url: str
     flags: tuple[str, ...]
     rank: Rank
+    now: str | None
     prior: str | None
     former: str | None
     was_canonical: bool
@@ -113,6 +115,7 @@ class _Piece:
 def _together(store: Store, keys: set[str]) -> list[_Piece]:
     """The pieces with these folded texts and all that hang together with them, sorted by id."""
     known: set[str] = set()
+    clusters: set[str] = set()
     pieces: list[_Piece] = []
     fresh = keys
     while fresh:
@@ -121,14 +124,16 @@ def _together(store: Store, keys: set[str]) -> list[_Piece]:
         pieces.extend(found)
         names = {name for piece in found for name in (piece.prior, piece.former) if name is not None}
         fresh = column(store, _NEAR_TO, fresh) | column(store, _ONCE_IN.format(pending=store.pending), names)
-        fresh |= column(store, _NOW_WITH, [piece.id for piece in found])
+        mates = {piece.now for piece in found if piece.now is not None} - clusters
+        fresh |= column(store, _NOW_IN, mates)
+        clusters |= mates
         fresh -= known
     return sorted(pieces, key=lambda piece: piece.id)
 
 
 # one row per current piece; ``base`` is its state in the last release, or before a hold that is over
 _PIECES = """
-select v.piece, f.key, d.url, v.flags, v.n_chars, dv.found_pieces, p.n,
+select v.piece, f.key, d.url, v.flags, v.n_chars, dv.found_pieces, p.n, v.cluster,
   (select min(added_in) from piece_version o where o.piece = v.piece),
   base.cluster, base.is_canonical, base.text = v.text
 from json_each(?) one
@@ -160,16 +165,14 @@ join piece_version base on base.cluster = one.value and base.added_in < {pending
 join piece_version v on v.piece = base.piece and v.removed_in is null
 join fingerprint f on f.text = v.text
 """
-_NOW_WITH = """
-select f.key from json_each(?) one
-join piece_version mine on mine.piece = one.value and mine.removed_in is null
-join piece_version v on v.cluster = mine.cluster and v.removed_in is null
+_NOW_IN = """
+select f.key from json_each(?) one join piece_version v on v.cluster = one.value and v.removed_in is null
 join fingerprint f on f.text = v.text
 """
 
 
 def _piece(row: Sequence[object]) -> _Piece:
-    piece, key, url, flags_json, n_chars, found, n, first, base, was_canonical, same = row
+    piece, key, url, flags_json, n_chars, found, n, now, first, base, was_canonical, same = row
     flags = tuple(json.loads(str(flags_json)))
     rank: Rank = (
         int(not fit_for_default(flags)),
@@ -188,6 +191,7 @@ def _piece(row: Sequence[object]) -> _Piece:
         str(url),
         flags,
         rank,
+        None if now is None else str(now),
         str(base) if base is not None and same else None,
         str(base) if base is not None and not same else None,
         bool(was_canonical and same),

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fanwen.corpus.compare import Measure, Shingles, measure, relation, shingles
+from fanwen.corpus.compare import Measure, Shingles, measure, relation
 from fanwen.corpus.duplicates import text_of
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.store import Store
@@ -153,7 +153,7 @@ def _directed(kind: str, inside: float, around: float) -> str:
 
 
 def _shingles(store: Store, piece: str) -> Shingles:
-    return shingles(fold([text_of(store, piece)]).one(0))
+    return Shingles(fold([text_of(store, piece)]).one(0))
 
 
 # pairs with texts outside of the cluster, turned so that the first is the member's

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fanwen.corpus.compare import measure, relation, shingles
+from fanwen.corpus.compare import Shingles, measure, relation
 from fanwen.corpus.fingerprint import GRAMS, from_blob, gram_hashes
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.store import Store
@@ -196,7 +196,7 @@ def _on_part(store: Store, wanted: Takedown) -> set[int]:
 def _like(store: Store, text: str) -> dict[str, str]:
     """Pieces that are like a text, by relation: target where they are equal but for signs and blanks."""
     folded = fold([text])
-    mine = shingles(folded.one(0))
+    mine = Shingles(folded.one(0))
     grams = np.concatenate([gram_hashes(folded.one(0), gram) for gram in GRAMS])
     keys: dict[str, str] = {}
     rows = store.rows(
@@ -213,7 +213,7 @@ def _like(store: Store, text: str) -> dict[str, str]:
         if shared < 2 and shared < max(1, _CANDIDATE * len(marks)):
             continue
         body = store.value("select body from text where sha256 = ?", sha256)
-        other = shingles(fold([body]).one(0))
+        other = Shingles(fold([body]).one(0))
         found = measure(mine, other)
         kind = relation(found, mine.length, other.length)
         if kind == "contains":

@@ -279,16 +279,26 @@ def unsettled(store: Store) -> bool:
 
 
 def mark_unsettled(store: Store, piece: str) -> None:
-    """The piece and whoever was with it are to be settled; written in the transaction that changes it."""
-    store.rows(
-        "insert into unsettled (kind, name)"
-        " select distinct 'cluster', cluster from piece_version where piece = ?1 and cluster is not null"
-        "  and (removed_in is null or removed_in = ?2)"
-        " union all select 'piece', ?1"
-        " on conflict do update set settled = 0",
-        piece,
-        store.pending,
-    )
+    """The piece and whoever was with it or holds its text are to be settled; call where it changes."""
+    store.rows(_MARK, piece, store.pending)
+
+
+_HOLDERS = """
+select 'piece', other.piece from piece_version v cross join fingerprint f on f.text = v.text
+cross join relation r on r.{mine} = f.key and r.relation <> 'overlap' and r.removed_in is null
+cross join fingerprint g on g.key = r.{its}
+cross join piece_version other on other.text = g.text and other.removed_in is null
+where v.piece = ?1 and v.removed_in is null
+"""
+_MARK = f"""
+insert into unsettled (kind, name)
+select 'cluster', cluster from piece_version
+where piece = ?1 and cluster is not null and (removed_in is null or removed_in = ?2)
+union select 'piece', ?1
+union {_HOLDERS.format(mine="a", its="b")}
+union {_HOLDERS.format(mine="b", its="a")}
+on conflict do update set settled = 0
+"""
 
 
 def _two(
