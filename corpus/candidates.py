@@ -20,7 +20,7 @@ from fanwen.corpus.segments import Segment, Texts
 
 COMMON = 200  # clusters
 ENOUGH = 3  # weight of the shared fingerprints
-WEIGHTS = ((3, 3), (20, 2))  # of a fingerprint of at most so many texts; 1 of one of more
+WEIGHTS = ((2, 3), (10, 2))  # of a fingerprint of at most so many texts; 1 of one of more
 FIRST = 8  # of a crowd of newcomers with one fingerprint, this many are compared with all others
 STOCK = 20 * COMMON  # texts: so many are never variants of one, so their clusters are not counted
 _WEIGHT_BITS = 2

@@ -8,9 +8,8 @@ of these facts, of the current pieces and of the last release.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -19,21 +18,18 @@ from numpy.typing import NDArray
 
 from fanwen.corpus.candidates import candidates
 from fanwen.corpus.compare import Measure
-from fanwen.corpus.fingerprint import SPEC, Hashes, fingerprints, from_blob, to_blob
-from fanwen.corpus.normalise import fold
-from fanwen.corpus.pairs import FOLDED_AT_ONCE, Comparer, batched, compare_all, portions
+from fanwen.corpus.fingerprint import SPEC, Hashes, from_blob
+from fanwen.corpus.marks import Progress, add_fingerprints, renew
+from fanwen.corpus.pairs import Comparer, compare_all, portions
 from fanwen.corpus.segments import KEY, TEXT, Segment, Segments, Texts, segment_of
 from fanwen.corpus.settle import settle
 from fanwen.corpus.store import Store
 from fanwen.corpus.versions import unsettled
-from fanwen.corpus.workers import worker_pool
+from fanwen.corpus.workers import batched, worker_pool
 
-_SIGNATURES = "signatures"  # setting: the specification of all fingerprints
 BATCH = 1000
 COMPARED_AT_ONCE = 10_000
 LIVE = 0.8  # of the texts in the index; it is made anew when more were dropped since
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,71 +85,6 @@ select relation, sum(n) from (
   union all select relation, -count(*) from gone group by relation
 ) group by relation
 """
-
-
-def renew(store: Store, progress: Progress | None = None) -> None:
-    """Make fingerprints of an earlier specification anew, and have all texts compared with each other again.
-
-    Relations are facts about texts and stay; others may be found beside them.
-    """
-    if store.setting(_SIGNATURES) == SPEC:
-        return
-    todo = store.rows(
-        "select f.text from fingerprint f join text t on t.sha256 = f.text"
-        " where f.spec != ? and t.body is not null order by f.text",
-        SPEC,
-    ).fetchall()
-    for at, part in enumerate(batched([text for (text,) in todo], BATCH)):
-        rows = [row for some in batched(part, FOLDED_AT_ONCE) for row in _fingerprinted(store, some)]
-        with store.atomic():
-            store.conn.executemany(
-                "update fingerprint set (key, length, spec, marks, compared) = (?2, ?3, ?4, ?5, 0)"
-                " where text = ?1",
-                rows,
-            )
-        if progress:
-            progress("fingerprints", min((at + 1) * BATCH, len(todo)), len(todo))
-    with store.atomic():
-        if todo:
-            store.rows(
-                "insert into unsettled (kind, name) select 'piece', piece from piece_version"
-                " where removed_in is null on conflict do update set settled = 0"
-            )
-        store.set_setting(_SIGNATURES, SPEC)
-
-
-def add_fingerprints(store: Store, progress: Progress | None = None) -> None:
-    todo = store.rows(
-        "select distinct v.text from unsettled u join piece_version v on v.piece = u.name"
-        " join text t on t.sha256 = v.text left join fingerprint f on f.text = v.text"
-        " where u.kind = 'piece' and not u.settled and v.removed_in is null"
-        " and f.text is null and t.body is not null order by v.text"
-    ).fetchall()
-    for at in range(0, len(todo), BATCH):
-        hashes = [row[0] for row in todo[at : at + BATCH]]
-        rows = [row for part in batched(hashes, FOLDED_AT_ONCE) for row in _fingerprinted(store, part)]
-        with store.atomic():
-            store.conn.executemany(
-                "insert into fingerprint (text, key, length, spec, marks) values (?, ?, ?, ?, ?)", rows
-            )
-        if progress:
-            progress("fingerprints", min(at + BATCH, len(todo)), len(todo))
-
-
-def _fingerprinted(store: Store, hashes: Sequence[str]) -> list[tuple[str, str, int, str, bytes]]:
-    """Rows of the table fingerprint for some texts."""
-    bodies = dict(
-        store.rows(
-            "select t.sha256, t.body from json_each(?) one join text t on t.sha256 = one.value",
-            json.dumps(hashes),
-        ).fetchall()
-    )
-    folded = fold([bodies[one] for one in hashes])
-    lengths = np.diff(folded.bounds).tolist()
-    return [
-        (one, folded.key(i), lengths[i], SPEC, to_blob(marks))
-        for i, (one, marks) in enumerate(zip(hashes, fingerprints(folded), strict=True))
-    ]
 
 
 def compare_new(store: Store, progress: Progress | None = None) -> int:

@@ -14,7 +14,8 @@ from itertools import combinations
 from pathlib import Path
 
 from fanwen.corpus.compare import Measure, Shingles, measure, relation
-from fanwen.corpus.dedup import Progress, update
+from fanwen.corpus.dedup import update
+from fanwen.corpus.marks import Progress
 from fanwen.corpus.normalise import fold
 from fanwen.corpus.passages import passages
 from fanwen.corpus.store import Store, fixed_as, open_store, reading

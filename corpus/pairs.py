@@ -7,30 +7,24 @@ from corpus.db itself and keeps those of newcomers, as any pair may need them; n
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fanwen.corpus.compare import Measure, Shingles, measure_all, relation, shingles_of
+from fanwen.corpus.marks import FOLDED_AT_ONCE
 from fanwen.corpus.normalise import Codes, fold
 from fanwen.corpus.segments import Texts
-from fanwen.corpus.store import Store, open_store
-from fanwen.corpus.workers import cores
+from fanwen.corpus.store import Store, worker_store
+from fanwen.corpus.workers import batched, cores, in_order
 
 IN_PROCESS = 5_000  # so few pairs are compared sooner than processes start
-FOLDED_AT_ONCE = 32  # texts; the arrays of so many stay in a processor's cache
 OLD_AT_ONCE = 2_000  # texts whose shingles are in memory beside those of the newcomers, 20 KB each
-CACHE_KB = 20_000  # of a worker: it reads most rows once
-WAITING = 4  # portions for each process, so that memory stays flat
-
-T = TypeVar("T")
 
 
 class Portion(NamedTuple):
@@ -109,27 +103,17 @@ def compare_all(
         for part in parts:
             yield len(part.pairs), here(part)
         return
-    waiting: deque[tuple[int, Future[list[Found]]]] = deque()
-    for part in parts:
-        waiting.append((len(part.pairs), pool.submit(_compare, store.path, part)))
-        if len(waiting) >= WAITING * cores():
-            size, future = waiting.popleft()
-            yield size, future.result()
-    for size, future in waiting:
-        yield size, future.result()
+    yield from in_order(pool, _compare, ((store.path, part) for part in parts))
 
 
-_open = ExitStack()
 _comparers: dict[Path, Comparer] = {}
 
 
-def _compare(path: Path, portion: Portion) -> list[Found]:
-    """In a worker: the corpus is opened once."""
+def _compare(path: Path, portion: Portion) -> tuple[int, list[Found]]:
+    """In a worker."""
     if path not in _comparers:
-        store = _open.enter_context(open_store(path, readonly=True))
-        store.rows(f"pragma cache_size = -{CACHE_KB}")
-        _comparers[path] = Comparer(store)
-    return _comparers[path](portion)
+        _comparers[path] = Comparer(worker_store(path))
+    return len(portion.pairs), _comparers[path](portion)
 
 
 def _grouped(pairs: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
@@ -137,8 +121,3 @@ def _grouped(pairs: NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
     begins = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1)).tolist()
     for begin, end in pairwise([*begins, len(pairs)]):
         yield int(pairs[begin, 0]), pairs[begin:end, 1].tolist()
-
-
-def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    for at in range(0, len(items), size):
-        yield items[at : at + size]

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from itertools import groupby, product
 from types import TracebackType
 
-from fanwen.corpus.dedup import Progress
 from fanwen.corpus.duplicates import text_of
+from fanwen.corpus.marks import Progress
 from fanwen.corpus.normalise import fold, place
 from fanwen.corpus.passages import MIN_PASSAGE, Grams, align, grams
 from fanwen.corpus.sightings import sightings_of

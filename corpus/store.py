@@ -10,7 +10,7 @@ import errno
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,6 +28,7 @@ from fanwen.errors import (
 )
 
 BUSY_SECONDS = 10.0
+WORKER_CACHE_KB = 20_000  # of a process that reads most rows once
 CACHE_KB = 200_000  # at most; with SQLite's own 2 MB a large corpus is read again for every row
 
 # settings that name the release whose state a file holds for good
@@ -127,6 +128,19 @@ def reading(path: Path) -> Iterator[Store]:
     """Open corpus.db for a block that reads one moment of it; raises what :func:`open_store` raises."""
     with open_store(path, readonly=True) as store, store.snapshot():
         yield store
+
+
+_open = ExitStack()
+_workers: dict[Path, Store] = {}
+
+
+def worker_store(path: Path) -> Store:
+    """In a worker process: corpus.db for reading, opened once, with a small cache."""
+    if path not in _workers:
+        store = _open.enter_context(open_store(path, readonly=True))
+        store.rows(f"pragma cache_size = -{WORKER_CACHE_KB}")
+        _workers[path] = store
+    return _workers[path]
 
 
 def must_go_on(path: Path) -> None:

@@ -6,11 +6,33 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, TypeVar
+
+WAITING = 4  # calls for each process, so that memory stays flat
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def batched(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    for at in range(0, len(items), size):
+        yield items[at : at + size]
+
+
+def in_order(pool: Executor, function: Callable[..., R], calls: Iterable[tuple[Any, ...]]) -> Iterator[R]:
+    """What a function of some module gives for each call, in the order of the calls."""
+    waiting: deque[Future[R]] = deque()
+    for call in calls:
+        waiting.append(pool.submit(function, *call))
+        if len(waiting) >= WAITING * cores():
+            yield waiting.popleft().result()
+    for future in waiting:
+        yield future.result()
 
 
 def worker_pool(workers: int | None = None) -> ProcessPoolExecutor:

@@ -8,14 +8,14 @@ import sys
 from pathlib import Path
 
 from fanwen.corpus import build as build_module
-from fanwen.corpus import dedup, release, search
+from fanwen.corpus import dedup, marks, release, search
 
 
 def main() -> None:
     what, folder, moment = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     # many small commits, so that there are many moments to die at
     build_module.DOCUMENTS_PER_BATCH = 3
-    dedup.BATCH = search.BATCH = 7
+    dedup.BATCH = marks.BATCH = search.BATCH = 7
     steps = 0
 
     def progress(name: str, done: int, total: int) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import fanwen
 from fanwen.corpus import build as build_module
-from fanwen.corpus import dedup, release, search, settle, stats, verify
+from fanwen.corpus import dedup, marks, release, search, settle, stats, verify
 from fanwen.corpus.store import Store, reading
 
 ROUNDS = 4
@@ -56,7 +56,7 @@ def test_readers_are_right_all_through_builds_and_releases(
 
     def writer() -> None:
         build_module.DOCUMENTS_PER_BATCH = 2
-        dedup.BATCH = search.BATCH = settle.PORTION = 3
+        dedup.BATCH = marks.BATCH = search.BATCH = settle.PORTION = 3
         for day in range(2, rounds + 2):
             home.serve(
                 {

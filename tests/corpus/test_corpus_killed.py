@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from fanwen.corpus import backup, checkout, dedup, exports, release, restore, search, verify
+from fanwen.corpus import backup, checkout, dedup, exports, marks, release, restore, search, verify
 from fanwen.corpus import build as build_module
 from fanwen.corpus.home import RESTORE
 
@@ -155,7 +155,7 @@ def changed(new_home: Callable[[str], Any], write: Any, html: Any) -> Any:
 def small_batches() -> None:
     """Many commits, so that there are many moments to die between."""
     build_module.DOCUMENTS_PER_BATCH = 3
-    dedup.BATCH = search.BATCH = 7
+    dedup.BATCH = marks.BATCH = search.BATCH = 7
 
 
 def built(home: Any) -> None:
