@@ -9,7 +9,7 @@ of these facts, of the current pieces and of the last release.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from fanwen.corpus.candidates import candidates
 from fanwen.corpus.compare import Measure
 from fanwen.corpus.fingerprint import SPEC, Hashes, from_blob
 from fanwen.corpus.marks import Progress, add_fingerprints, renew
-from fanwen.corpus.pairs import Comparer, compare_all, portions
+from fanwen.corpus.pairs import Comparer, Found, compare_all, portions
 from fanwen.corpus.segments import KEY, TEXT, Segment, Segments, Texts, segment_of
 from fanwen.corpus.settle import settle
 from fanwen.corpus.store import Store
@@ -100,29 +100,12 @@ def compare_new(store: Store, progress: Progress | None = None) -> int:
     ]
     if not todo:
         return 0
-    corpus = _Compared(store)
+    corpus = _Compared(store, progress)
     with worker_pool() as pool:
-        for at in range(0, len(todo), COMPARED_AT_ONCE):
-            batch = todo[at : at + COMPARED_AT_ONCE]
-            _write(store, corpus.compare(batch, pool, progress), batch)
-            corpus.keep()
+        for batch in batched(todo, COMPARED_AT_ONCE):
+            corpus.compare(batch, pool)
+        corpus.finish()
     return len(todo)
-
-
-def _write(store: Store, found: Iterable[RelationRow], batch: Sequence[str]) -> None:
-    rows = list(found)
-    with store.atomic():
-        for part in batched(rows, BATCH):
-            store.conn.executemany(
-                "insert into relation"
-                " (a, b, relation, jaccard, containment_a, containment_b, shared, added_in)"
-                f" values (?, ?, ?, ?, ?, ?, ?, {store.pending}) on conflict do nothing",
-                part,
-            )
-        store.conn.executemany("update fingerprint set compared = 1 where key = ?", [(key,) for key in batch])
-
-
-RelationRow = tuple[str, str, str, float, float, float, int]
 
 
 def index_of(store: Store) -> Segments:
@@ -135,48 +118,79 @@ def catch_up(store: Store) -> None:
     _Compared(store)
 
 
-class _Compared:
-    """The folded texts that were compared so far, by number, with their index on disk."""
+RelationRow = tuple[str, str, str, float, float, float, int]
 
-    def __init__(self, store: Store) -> None:
+
+class _Compared:
+    """The folded texts that were compared so far, by number, with their index on disk.
+
+    While other processes compare one batch, the candidates of the next are looked for and the batch before is
+    written.
+    """
+
+    def __init__(self, store: Store, progress: Progress | None = None) -> None:
         self._store = store
+        self._progress = progress
         self._index = index_of(store)
         self._live = self._catch_up()
-        self._known = len(self._index)
         self._texts = self._index.texts
         self._near = self._linked()
         self._clusters: NDArray[np.int64] | None = None
         self._here = Comparer(store)
+        self._running: _Running | None = None
 
-    def compare(
-        self, batch: Sequence[str], pool: Executor, progress: Progress | None
-    ) -> Iterator[RelationRow]:
-        """The relations of texts that were not compared yet; ``keep`` them once these are written."""
-        self._known = len(self._index)
-        self._new = _records(self._store, batch)
-        self._texts = np.concatenate((self._index.texts, self._new.texts))
-        self._clusters = None
-        segment = self._new.segment(self._known)
-        pairs = candidates(list(self._index), segment, self._texts, self._clusters_of)
-        live = np.concatenate((self._live, np.ones(len(batch), dtype=bool)))
-        pairs = pairs[live[pairs].all(axis=1)]
-        parts = portions(self._known, pairs, self._texts, self._known)
-        done = 0
-        near: list[tuple[int, int]] = []
-        for size, found in compare_all(self._store, pool, parts, len(pairs), self._here):
-            for one in found:
-                yield _ordered(self._key(one.a), self._key(one.b), one.kind, one.measure)
-                if one.kind == "near":
-                    near.append((one.a, one.b))
-            done += size
-            if progress:
-                progress("comparing", done, len(pairs))
-        self._near = np.concatenate((self._near, np.array(near, dtype=np.int64).reshape(-1, 2)))
+    def compare(self, keys: Sequence[str], pool: Executor) -> None:
+        """Have texts that were not compared yet compared with all others, and write what came before."""
+        begin = len(self._texts)
+        new = _records(self._store, keys)
+        segment = new.segment(begin)
+        segments = [*self._index, *([self._running.segment] if self._running else [])]
+        self._texts = np.concatenate((self._texts, new.texts))
+        self._live = np.concatenate((self._live, np.ones(len(keys), dtype=bool)))
+        pairs = candidates(segments, segment, self._texts, self._clusters_of)
+        pairs = pairs[self._live[pairs].all(axis=1)]
+        parts = portions(begin, pairs, self._texts, begin)
+        results = compare_all(self._store, pool, parts, len(pairs), self._here)
+        before, self._running = self._running, _Running(keys, new.texts, segment, len(pairs), results)
+        if before is not None:
+            self._write(before)
 
-    def keep(self) -> None:
-        """The batch is committed: it belongs to the index from now on."""
-        self._index.append(self._new.texts, self._new.segment(self._known))
-        self._live = np.concatenate((self._live, np.ones(len(self._new.texts), dtype=bool)))
+    def finish(self) -> None:
+        """Write the last batch."""
+        if self._running is not None:
+            self._write(self._running)
+            self._running = None
+
+    def _collect(self, batch: _Running) -> list[Found]:
+        """What was found in a batch, once it is all compared; from then on its near pairs are known."""
+        if batch.found is None:
+            batch.found = []
+            done = 0
+            for size, found in batch.results:
+                batch.found += found
+                done += size
+                if self._progress:
+                    self._progress("comparing", done, batch.pairs)
+            near = [(one.a, one.b) for one in batch.found if one.kind == "near"]
+            self._near = np.concatenate((self._near, np.array(near, dtype=np.int64).reshape(-1, 2)))
+            self._clusters = None
+        return batch.found
+
+    def _write(self, batch: _Running) -> None:
+        """Commit a batch; it belongs to the index from then on."""
+        found = self._collect(batch)
+        with self._store.atomic():
+            for part in batched(found, BATCH):
+                self._store.conn.executemany(
+                    "insert into relation"
+                    " (a, b, relation, jaccard, containment_a, containment_b, shared, added_in)"
+                    f" values (?, ?, ?, ?, ?, ?, ?, {self._store.pending}) on conflict do nothing",
+                    [_ordered(self._key(one.a), self._key(one.b), one.kind, one.measure) for one in part],
+                )
+            self._store.conn.executemany(
+                "update fingerprint set compared = 1 where key = ?", [(key,) for key in batch.keys]
+            )
+        self._index.append(batch.texts, batch.segment)
 
     def _catch_up(self) -> NDArray[np.bool_]:
         """Bring the index to what was compared: it is behind after a kill, or was deleted.
@@ -209,7 +223,9 @@ class _Compared:
 
     def _clusters_of(self, numbers: NDArray[np.uint32]) -> NDArray[np.int64]:
         """What is near each other counts as one, directly or through others."""
-        if self._clusters is None:
+        if self._running is not None:
+            self._collect(self._running)
+        if self._clusters is None or len(self._clusters) < len(self._texts):
             self._clusters = _connected(len(self._texts), self._near)
         return self._clusters[numbers]
 
@@ -228,6 +244,18 @@ class _Compared:
         there = (ordered[places] == ends).reshape(-1, 2).all(axis=1)
         pairs: NDArray[np.int64] = order[places].reshape(-1, 2)[there]
         return pairs
+
+
+@dataclass(slots=True)
+class _Running:
+    """A batch of newcomers that is being compared: their records and fingerprints, and what comes of it."""
+
+    keys: Sequence[str]
+    texts: Texts
+    segment: Segment
+    pairs: int
+    results: Iterator[tuple[int, list[Found]]]
+    found: list[Found] | None = None
 
 
 def _as_keys(keys: str | None) -> NDArray[np.void]:

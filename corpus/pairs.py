@@ -7,6 +7,7 @@ from corpus.db itself and keeps those of newcomers, as any pair may need them; n
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from itertools import pairwise
@@ -21,7 +22,7 @@ from fanwen.corpus.marks import FOLDED_AT_ONCE
 from fanwen.corpus.normalise import Codes, fold
 from fanwen.corpus.segments import Texts
 from fanwen.corpus.store import Store, worker_store
-from fanwen.corpus.workers import batched, cores, in_order
+from fanwen.corpus.workers import batched, cores
 
 IN_PROCESS = 5_000  # so few pairs are compared sooner than processes start
 OLD_AT_ONCE = 2_000  # texts whose shingles are in memory beside those of the newcomers, 20 KB each
@@ -98,12 +99,14 @@ def portions(batch: int, pairs: NDArray[np.int64], texts: Texts, known: int) -> 
 def compare_all(
     store: Store, pool: Executor, parts: Iterator[Portion], count: int, here: Callable[[Portion], list[Found]]
 ) -> Iterator[tuple[int, list[Found]]]:
-    """What was found in each portion, in order, with its number of pairs; ``count`` is that of all."""
+    """What is found in each portion, in order, with its number of pairs; ``count`` is that of all.
+
+    Other processes begin at once; this one compares when it is asked.
+    """
     if count < IN_PROCESS or cores() == 1:
-        for part in parts:
-            yield len(part.pairs), here(part)
-        return
-    yield from in_order(pool, _compare, ((store.path, part) for part in parts))
+        return ((len(part.pairs), here(part)) for part in parts)
+    waiting = deque(pool.submit(_compare, store.path, part) for part in parts)
+    return (waiting.popleft().result() for _ in range(len(waiting)))
 
 
 _comparers: dict[Path, Comparer] = {}

@@ -20,7 +20,7 @@ from fanwen.corpus.labels import column, label, list_of
 from fanwen.corpus.store import Store
 from fanwen.corpus.versions import PieceState, current, fit_for_default, in_cluster, put_settled
 
-PORTION = 5_000  # names taken from the table at a time
+PORTION = 25_000  # names taken from the table at a time: large families are read once for all of them
 
 
 def settle(store: Store, *, final: bool = False) -> None:
