@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from fanwen.corpus import dedup, exports, pairs, release, settle, verify
-from fanwen.corpus.fingerprint import Hashes
+from fanwen.corpus.fingerprint import Hashes, gram_hashes, to_blob
+from fanwen.corpus.normalise import fold
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.segments import TEXT, Segments, Texts, segment_of
 from fanwen.corpus.store import open_store
@@ -233,6 +234,38 @@ def test_texts_that_left_the_corpus_are_compared_with_nothing(
     held = len(Segments(left / "index", dedup.SPEC))
     with open_store(left / "corpus.db") as store:
         assert (held == store.value("select count(distinct key) from fingerprint")) == made_anew
+
+
+def _first_specification(codes: list[int]) -> Hashes:
+    """Fingerprints as specification 1 had them, one after the other: the least 8-gram of every window."""
+    hashes = gram_hashes(np.array(codes, dtype=np.uint32), min(8, len(codes))).tolist()
+    window = 64 if len(codes) >= 500 else 32
+    least = {min(hashes[i : i + window]) for i in range(max(1, len(hashes) - window + 1))}
+    return np.array(sorted(least), dtype=np.uint64)
+
+
+def test_fingerprints_of_an_earlier_specification_are_made_anew(tmp_path: Path) -> None:
+    rows = list(enumerate(_essays(60, 4)))
+    _ingest(tmp_path, rows, "all")
+    _update(tmp_path)
+    wanted = _state(tmp_path)
+    with open_store(tmp_path / "corpus.db") as store:
+        now = store.rows("select text, key, spec, marks from fingerprint order by text").fetchall()
+        for text, *_ in now:
+            folded = fold([store.value("select body from text where sha256 = ?", text)])
+            marks = to_blob(_first_specification(folded.one(0).tolist()))
+            store.rows("update fingerprint set spec = '1.1', marks = ? where text = ?", marks, text)
+        lost = store.rows("delete from relation where relation = 'overlap' and id % 2 = 0").rowcount
+        store.set_setting("signatures", "1.1")
+        store.rows("update unsettled set settled = 1")
+    assert lost
+    shutil.rmtree(tmp_path / "index")
+    assert verify.verify(tmp_path / "corpus.db") == [], "the earlier ones are no damage"
+    _update(tmp_path)
+    assert _state(tmp_path) == wanted
+    with open_store(tmp_path / "corpus.db") as store:
+        assert store.rows("select text, key, spec, marks from fingerprint order by text").fetchall() == now
+        assert store.value("select count(*) from fingerprint where not compared") == 0
 
 
 def test_several_processes_find_what_one_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
