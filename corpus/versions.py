@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
+from typing import Any
 
 from fanwen.corpus.identity import digest, leaf, text_hash
 from fanwen.corpus.store import Store, to_json
@@ -227,8 +228,9 @@ def in_cluster(state: PieceState, url: str, flags: Sequence[str], cluster: str, 
     if (state.cluster, state.is_canonical, state.excluded_why) == (cluster, int(stands), why):
         return state
     # the fields that follow are the last four; replace() would take three times as long
-    kept = _piece_values(state)[:-4]
-    return PieceState(*kept, cluster, int(stands), why, _leaf(state, url, flags, cluster, stands))
+    settled = (cluster, int(stands), why, _leaf(state, url, flags, cluster, stands))
+    values: list[Any] = [*_piece_values(state)[:-4], *settled]
+    return PieceState(*values)
 
 
 def leaf_of(state: PieceState, url: str, flags: Sequence[str]) -> str:
