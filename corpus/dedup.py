@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from fanwen.corpus.candidates import candidates
 from fanwen.corpus.compare import Measure
+from fanwen.corpus.components import connected
 from fanwen.corpus.fingerprint import SPEC, Hashes, from_blob
 from fanwen.corpus.marks import Progress, add_fingerprints, renew
 from fanwen.corpus.pairs import Comparer, Found, compare_all, portions
@@ -226,7 +227,7 @@ class _Compared:
         if self._running is not None:
             self._collect(self._running)
         if self._clusters is None or len(self._clusters) < len(self._texts):
-            self._clusters = _connected(len(self._texts), self._near)
+            self._clusters = connected(len(self._texts), self._near)
         return self._clusters[numbers]
 
     def _linked(self) -> NDArray[np.int64]:
@@ -284,17 +285,6 @@ def _records(store: Store, keys: Sequence[str]) -> _Records:
         marks.append(from_blob(blob))
         texts[i] = (bytes.fromhex(key), length, len(marks[-1]))
     return _Records(texts, marks)
-
-
-def _connected(count: int, edges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The least number that each of ``count`` texts is connected with by edges (n, 2)."""
-    labels = np.arange(count)
-    while len(edges) and (labels[edges[:, 0]] != labels[edges[:, 1]]).any():
-        least = labels[edges].min(axis=1)
-        np.minimum.at(labels, edges[:, 0], least)
-        np.minimum.at(labels, edges[:, 1], least)
-        labels = labels[labels]
-    return labels
 
 
 def _ordered(a: str, b: str, kind: str, found: Measure) -> RelationRow:

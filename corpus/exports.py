@@ -1,9 +1,9 @@
 """Writes the files of one release from corpus.db, as of its seq, and reads them back.
 
 In goes corpus.db with a prepared release, out come (all made from one masked copy,
-:mod:`fanwen.corpus.masked`) ``fanwen.db.zst``, ``jsonl/pieces.jsonl.zst``,
-``release.json`` and ``SHA256SUMS`` in a folder. The same rows give the same bytes: nothing in them
-comes from the clock, the folder or the machine.
+:mod:`fanwen.corpus.masked`) ``fanwen.db.zst``, ``jsonl/pieces.jsonl.zst``, ``data/``
+(:mod:`fanwen.corpus.tables`), ``release.json`` and ``SHA256SUMS`` in a folder. The same rows give the same
+bytes: nothing in them comes from the clock, the folder or the machine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import zstandard
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
 from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
+from fanwen.corpus.tables import FOLDER as TABLES
+from fanwen.corpus.tables import read_rows, write_tables
 from fanwen.corpus.types import ReleaseFile
 from fanwen.corpus.withdraw import withhold
 from fanwen.errors import DamagedError
@@ -67,6 +69,7 @@ def write(store: Store, seq: int, folder: Path, *, reissue: str | None = None) -
         with _compressed(folder / PIECES) as stream:
             for row in piece_rows(db):
                 stream.write(to_json(row).encode() + b"\n")
+        write_tables(db, folder)
         (folder / MANIFEST).write_text(_manifest(db, seq), encoding="utf-8")
     with plain.open("rb") as source, (folder / DATABASE).open("wb") as target:
         compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
@@ -112,13 +115,14 @@ def _trimmed_copy(
         db.execute("begin")
         if as_held_now:
             withhold(db)
-        for table in ("piece_version", "document_version", "relation", "cluster_alias", "tombstone"):
+        for table in ("piece_version", "document_version", "relation", "cluster_alias", "tombstone", "split"):
             db.execute(f"delete from {table} where added_in > ?", (seq,))
         for table in ("piece_version", "document_version"):
             db.execute(
                 f"update {table} set removed_in = null, removed_why = null where removed_in > ?", (seq,)
             )
-        db.execute("update relation set removed_in = null where removed_in > ?", (seq,))
+        for table in ("relation", "split"):
+            db.execute(f"update {table} set removed_in = null where removed_in > ?", (seq,))
         db.execute("update tombstone set lifted_in = null where lifted_in > ?", (seq,))
         # what no release has had is nobody's business
         db.execute("delete from tombstone where piece not in (select piece from piece_version)")
@@ -158,6 +162,7 @@ def drop_orphans(db: sqlite3.Connection) -> None:
         "delete from document where id not in (select document from piece)"
         " and id not in (select document from document_version)"
     )
+    db.execute("delete from split where piece not in (select piece from piece_version)")
     set_next_numbers(db)
     db.execute("delete from fingerprint where text not in (select text from piece_version)")
     drop_loose_relations(db)
@@ -251,6 +256,15 @@ def unpack_database(folder: Path, target: Path) -> None:
 
 def jsonl_root(folder: Path) -> tuple[str, int]:
     return checked_root(_jsonl_rows(folder / PIECES), PIECES)
+
+
+def parquet_root(folder: Path) -> tuple[str, int]:
+    """The same from the Parquet files with all pieces."""
+    rows = (
+        {**row, "cluster": row["cluster_id"], "script": row["script_found"]}
+        for row in read_rows(folder, "all")
+    )
+    return checked_root(rows, TABLES)
 
 
 def files_in(folder: Path) -> list[ReleaseFile]:

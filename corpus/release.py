@@ -20,9 +20,10 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import zstandard
+from pyarrow import ArrowException
 
 import fanwen
-from fanwen.corpus import dedup, exports, masking, search, takedowns
+from fanwen.corpus import dedup, exports, masking, search, split, tables, takedowns
 from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.fingerprint import SPEC
 from fanwen.corpus.identity import root
@@ -73,6 +74,7 @@ def create(
         _drop_orphans(store)
         if not _changed(store):
             return done
+        split.assign(store)
         _prepare(store, releases_dir, date, mask)
         step("prepared", 1, 4)
         return _finish_prepared(store, releases_dir, step)
@@ -80,7 +82,7 @@ def create(
 
 def verify(path: Path) -> Verified:
     """Check a release folder: every file against its sum, no file missing or extra, and the root hash
-    computed anew from the database and from the JSON Lines.
+    computed anew from the database, the JSON Lines and the Parquet files.
 
     Raises :class:`DamagedError` naming what is wrong, :class:`UsageError` where there is no release.
     """
@@ -99,19 +101,27 @@ def verify(path: Path) -> Verified:
     for name in sorted(present.keys() - expected.keys() - {SUMS}):
         raise DamagedError(f"{name} in {path} does not belong to the release; remove it or fetch it again.")
     manifest = _read_manifest(path)
+    held = _held(path)
+    if held != {(str(manifest.get("root")), manifest.get("pieces"))}:
+        raise DamagedError(
+            f"In {path} the database, the JSON Lines, Parquet and {MANIFEST} do not hold the same pieces."
+        )
+    ((found_root, pieces),) = held
+    return Verified(str(manifest["version"]), found_root, pieces, len(present))
+
+
+def _held(path: Path) -> set[tuple[str, int]]:
+    """(root, pieces) computed anew from every file with all pieces, and as the database has it on record."""
     try:
         with tempfile.TemporaryDirectory(prefix="fanwen-verify-") as scratch:
-            from_database = exports.database_root(path, Path(scratch))
-        from_jsonl = exports.jsonl_root(path)
-    except (zstandard.ZstdError, sqlite3.Error, KeyError, ValueError, FileNotFoundError) as error:
+            computed, pieces, on_record = exports.database_root(path, Path(scratch))
+        held = {(computed, pieces), (on_record, pieces), exports.jsonl_root(path)}
+        # an earlier fanwen published no Parquet
+        if (path / tables.FOLDER).is_dir():
+            held.add(exports.parquet_root(path))
+    except (zstandard.ZstdError, sqlite3.Error, ArrowException, KeyError, ValueError, OSError) as error:
         raise DamagedError(f"The release at {path} cannot be read ({error}); fetch it again.") from None
-    roots = {str(manifest.get("root")), *from_database[::2], from_jsonl[0]}
-    counts = {manifest.get("pieces"), from_database[1], from_jsonl[1]}
-    if len(roots) != 1 or len(counts) != 1:
-        raise DamagedError(
-            f"In {path} the database, the JSON Lines and {MANIFEST} do not hold the same pieces."
-        )
-    return Verified(str(manifest["version"]), from_jsonl[0], from_jsonl[1], len(present))
+    return held
 
 
 def listing(releases_dir: Path) -> list[Release]:

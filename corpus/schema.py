@@ -17,7 +17,7 @@ from importlib.resources import files
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION = "1.4.0"
+SCHEMA_VERSION = "1.5.0"
 APPLICATION_ID = 0x46616E57  # "FanW", in the header of the file
 
 migrations = Migrations("fanwen.corpus")
@@ -118,12 +118,28 @@ def m005_released(db: Database) -> None:
     _run(db, _RELEASED)
 
 
+@migrations()
+def m006_split(db: Database) -> None:
+    """In which split of a release each piece is."""
+    _run(db, _SPLIT)
+
+
 def _run(db: Database, script: str) -> None:
     """Statement by statement: executescript would end the transaction around all migrations."""
     for statement in script.split(";\n"):
         if statement.strip():
             db.conn.execute(statement)
 
+
+_SPLIT = """
+create table split (
+  piece text not null,
+  split text not null check (split in ('train', 'validation', 'test')),
+  added_in integer not null,
+  removed_in integer
+);
+create unique index split_open on split (piece) where removed_in is null
+"""
 
 _RELEASED = """
 drop index fingerprint_key;

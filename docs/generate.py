@@ -17,6 +17,7 @@ from sqlite_utils import Database
 from fanwen.corpus.cli import cli
 from fanwen.corpus.exports import PIECE_FIELDS
 from fanwen.corpus.schema import describe, migrations
+from fanwen.corpus.tables import tables
 from fanwen.spiders.warc import REASONS, STATE_TYPE, State, UrlState, Visit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -41,7 +42,18 @@ def data_format() -> str:
     )
     parts.append("| field | what it holds |\n|---|---|\n")
     parts += [f"| `{name}` | {text} |\n" for name, text in jsonl_fields()]
-    return "".join([*parts, *_warc()])
+    return "".join([*parts, *_parquet(), *_warc()])
+
+
+def _parquet() -> Iterator[str]:
+    """The tables that a release publishes as Parquet."""
+    yield f"\n{PARQUET}"
+    for table in tables().values():
+        yield f"\n### {table.name}\n\n{table.en}  \n{table.zh}\n\n"
+        yield "| column | type | what it holds | 含义 |\n|---|---|---|---|\n"
+        for column in table.columns:
+            kind = f"{column.type}, may be empty" if column.nullable else column.type
+            yield f"| `{column.name}` | {kind} | {column.en} | {column.zh} |\n"
 
 
 def _warc() -> Iterator[str]:
@@ -71,9 +83,19 @@ def jsonl_fields() -> Iterator[tuple[str, str]]:
 OTHER_NAMES = {"id": ("piece", "id"), "text": ("text", "body"), "text_sha256": ("text", "sha256")}
 
 
+PARQUET = """## data/*/*.parquet
+
+The layout that Hugging Face's `datasets` reads: `data/<configuration>/<split>-….parquet`. Configurations
+are `default` (one piece of each cluster, fit for use) and `all`, each in the splits train, validation
+and test, and the side tables `sightings`, `relations`, `rejects` and `rule_hits`. Pieces that share
+text, directly or through others, are in one split, which they keep from release to release; where two
+such groups grow together, train is stronger than validation, and that than test. Each file has the
+descriptions below in its schema.
+"""
+
 INTRODUCTION = """A release holds the corpus as `fanwen.db.zst` (SQLite 3, compressed with zstd) and its
-pieces as `jsonl/pieces.jsonl.zst`. The tables below are those of `corpus.db`, of which the release's database
-is a masked copy.
+pieces as `jsonl/pieces.jsonl.zst` and as Parquet in `data/`. The tables below are those of `corpus.db`, of
+which the release's database is a masked copy.
 Rows that change over time carry `added_in` and `removed_in`, numbers (`seq`) of releases: a row belongs to
 release *r* when `added_in <= r` and `removed_in` is null or greater than *r*.
 Times are UTC, ISO 8601; hashes are hexadecimal SHA-256; offsets count code points.

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import zstandard
 
@@ -31,7 +32,12 @@ def released(home: Any, write: Any, html: Any) -> Path:
 
 def test_what_a_release_holds(home: Any, released: Path) -> None:
     assert [one.path for one in exports.files_in(released)] == [
-        "SHA256SUMS", "fanwen.db.zst", "jsonl/pieces.jsonl.zst", "release.json",
+        "SHA256SUMS",
+        *(f"data/{name}/{split}-00000-of-00001.parquet"
+          for name in ("all", "default") for split in ("test", "train", "validation")),
+        *(f"data/{name}/train-00000-of-00001.parquet"
+          for name in ("rejects", "relations", "rule_hits", "sightings")),
+        "fanwen.db.zst", "jsonl/pieces.jsonl.zst", "release.json",
     ]  # fmt: skip
     with zstandard.open(released / exports.PIECES, "rt", encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream]
@@ -117,6 +123,24 @@ def test_a_forged_text_with_right_sums_is_found(released: Path, tmp_path: Path) 
     (released / exports.SUMS).write_text("".join(lines))
     with pytest.raises(DamagedError, match=r"pieces\.jsonl\.zst"):
         release.verify(released)
+
+
+def test_forged_parquet_with_right_sums_is_found(released: Path) -> None:
+    (released.parent / "index.json").unlink()
+    file = released / "data/all/train-00000-of-00001.parquet"
+    whole = pq.read_table(file)
+    forged = [text.replace("认真", "马虎") for text in whole["text"].to_pylist()]
+    for changed in (
+        whole.set_column(whole.schema.get_field_index("text"), whole.schema.field("text"), [forged]),
+        whole.slice(1),
+    ):
+        pq.write_table(changed, file)
+        lines = [
+            f"{one.sha256}  {one.path}\n" for one in exports.files_in(released) if one.path != exports.SUMS
+        ]
+        (released / exports.SUMS).write_text("".join(lines))
+        with pytest.raises(DamagedError, match=r"data: the text of piece|Parquet"):
+            release.verify(released)
 
 
 def test_the_same_commands_give_the_same_bytes(new_home: Any, write: Any, html: Any) -> None:

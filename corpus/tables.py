@@ -1,0 +1,212 @@
+"""Writes the tables of a release as Parquet, in the layout that Hugging Face's datasets reads.
+
+In goes the masked copy of a release (:mod:`fanwen.corpus.masked`), out come files
+``data/<configuration>/<split>-….parquet``: ``default`` and ``all`` in splits, the side tables as one.
+Columns, their types and meanings are those of ``data/release.toml`` and go into the schema of each file.
+The same rows give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fanwen.corpus.split import SPLITS
+
+FOLDER = "data"
+ROWS_PER_FILE = 100_000
+ROWS_PER_GROUP = 10_000
+SIDE_TABLES = ("sightings", "relations", "rejects", "rule_hits")
+CONFIGURATIONS = ("default", "all", *SIDE_TABLES)
+
+_TYPES: Mapping[str, pa.DataType] = {
+    "string": pa.string(),
+    "bool": pa.bool_(),
+    "int32": pa.int32(),
+    "double": pa.float64(),
+    "list<string>": pa.list_(pa.string()),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a published table; ``en`` and ``zh`` say what it means."""
+
+    name: str
+    type: str
+    nullable: bool
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One published table."""
+
+    name: str
+    en: str
+    zh: str
+    columns: tuple[Column, ...]
+
+    def schema(self) -> pa.Schema:
+        """The Arrow schema, with descriptions as metadata of table and fields."""
+        fields = [
+            pa.field(one.name, _TYPES[one.type], nullable=one.nullable, metadata={"description": one.en})
+            for one in self.columns
+        ]
+        return pa.schema(fields, metadata={"description": self.en})
+
+
+@cache
+def tables() -> dict[str, Table]:
+    """The tables of a release, by name."""
+    text = (files("fanwen.corpus") / "data/release.toml").read_text(encoding="utf-8")
+    return {
+        name: Table(
+            name,
+            entry["en"],
+            entry["zh"],
+            tuple(
+                Column(column, what["type"], what.get("nullable", False), what["en"], what["zh"])
+                for column, what in entry["columns"].items()
+            ),
+        )
+        for name, entry in tomllib.loads(text).items()
+    }
+
+
+def table_of(configuration: str) -> Table:
+    """The table that a configuration shows."""
+    return tables()["pieces" if configuration in ("default", "all") else configuration]
+
+
+def write_tables(db: sqlite3.Connection, folder: Path) -> None:
+    """Write all configurations below ``folder``."""
+    for configuration in CONFIGURATIONS:
+        target = folder / FOLDER / configuration
+        target.mkdir(parents=True)
+        for split in SPLITS if configuration in ("default", "all") else SPLITS[:1]:
+            _write(db, configuration, split, target)
+
+
+def read_rows(folder: Path, configuration: str) -> Iterator[dict[str, Any]]:
+    """The rows of one configuration of a release, all splits."""
+    for path in sorted((folder / FOLDER / configuration).glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(ROWS_PER_GROUP):
+                yield from batch.to_pylist()
+
+
+def _write(db: sqlite3.Connection, configuration: str, split: str, target: Path) -> None:
+    query = _QUERIES[configuration]
+    parameters = {"split": split} if ":split" in query else {}
+    count = db.execute(f"select count(*) from ({query})", parameters).fetchone()[0]
+    shards = max(1, -(-count // ROWS_PER_FILE))
+    table = table_of(configuration)
+    schema = table.schema()
+    cursor = db.execute(query, parameters)
+    names = [column[0] for column in cursor.description]
+    for shard in range(shards):
+        path = target / f"{split}-{shard:05d}-of-{shards:05d}.parquet"
+        with pq.ParquetWriter(path, schema, compression="zstd", compression_level=9) as writer:
+            for _ in range(ROWS_PER_FILE // ROWS_PER_GROUP):
+                rows = cursor.fetchmany(ROWS_PER_GROUP)
+                if not rows:
+                    break
+                writer.write_batch(_batch(table, schema, names, rows))
+
+
+def _batch(
+    table: Table, schema: pa.Schema, names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> pa.RecordBatch:
+    values = dict(zip(names, zip(*rows, strict=True), strict=True))
+    return pa.record_batch(
+        [pa.array(_typed(values[one.name], one.type), type=_TYPES[one.type]) for one in table.columns],
+        schema=schema,
+    )
+
+
+def _typed(values: Sequence[Any], kind: str) -> Sequence[Any]:
+    if kind == "bool":
+        return [bool(value) for value in values]
+    if kind == "list<string>":
+        return [json.loads(value) for value in values]
+    return values
+
+
+_PIECES = """
+with size as (
+  select v.cluster, count(*) as pieces, count(distinct d.site) as sites from piece_version v
+  join piece p on p.id = v.piece join document d on d.id = p.document
+  where v.removed_in is null and v.cluster is not null group by v.cluster
+)
+select v.piece as id, v.title, t.body as text, v.genre, v.genre_confidence, v.year, v.level,
+  case v.language when 'zh' then 'zh-Hans' else v.language end as language, v.script as script_found,
+  v.n_chars, v.n_han, v.n_paragraphs, d.url, d.site, v.place, d.first_seen, dv.fetched_at,
+  dv.claimed_published, dv.claimed_author, dv.claimed_source, dv.rights_basis, dv.rights_detail,
+  (select coalesce(json_group_array(json_extract(j.value, '$.body')), '[]') from json_each(dv.bodies) j)
+    as rights_evidence,
+  v.cluster as cluster_id, coalesce(size.pieces, 1) as cluster_size, coalesce(size.sites, 1) as n_sites,
+  v.is_canonical, v.excluded_why, coalesce(s.split, 'train') as split, v.flags,
+  (select coalesce(sum(j.value), 0) from json_each(v.masked) j) as masks,
+  v.han_share, v.repeated_line_share, v.list_line_share, v.placeholder_share, dv.extractor, dv.ruleset,
+  v.text as text_sha256, v.leaf
+from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
+join document_version dv on dv.id = v.document_version join text t on t.sha256 = v.text
+left join split s on s.piece = v.piece and s.removed_in is null
+left join size on size.cluster = v.cluster
+where v.removed_in is null and coalesce(s.split, 'train') = :split {and_where} order by v.piece
+"""
+
+# of the pieces with one text the first stands for all
+_RELATIONS = """
+with one as (
+  select f.key, v.piece, min(v.piece) over (partition by f.key) as first
+  from piece_version v join fingerprint f on f.text = v.text where v.removed_in is null
+),
+head as (select distinct key, first from one)
+select first as a, piece as b, 'exact' as relation, 1.0 as jaccard, 1.0 as containment_a,
+  1.0 as containment_b, null as shared
+from one where piece <> first
+union all
+select min(x.first, y.first), max(x.first, y.first), r.relation, r.jaccard,
+  iif(x.first < y.first, r.containment_a, r.containment_b),
+  iif(x.first < y.first, r.containment_b, r.containment_a),
+  r.shared
+from relation r join head x on x.key = r.a join head y on y.key = r.b where r.removed_in is null
+order by 1, 2
+"""
+
+_QUERIES = {
+    "default": _PIECES.format(and_where="and v.excluded_why is null and t.body is not null"),
+    "all": _PIECES.format(and_where=""),
+    "sightings": """
+select v.piece as id, c.piece as canonical_id, v.cluster as cluster_id, d.site, d.url, v.place,
+  dv.found_pieces as pieces_on_page, d.first_seen, dv.fetched_at
+from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
+join document_version dv on dv.id = v.document_version
+left join piece_version c on c.cluster = v.cluster and c.is_canonical and c.removed_in is null
+where v.removed_in is null order by v.piece
+""",
+    "relations": _RELATIONS,
+    "rejects": """
+select d.url, d.site, dv.fetched_at, r.reason, r.detail from reject r
+join document_version dv on dv.id = r.document_version join document d on d.id = dv.document
+where dv.removed_in is null order by d.url, r.id
+""",
+    "rule_hits": """
+select d.url, d.site, h.rule, h.count, h.chars, h.example from rule_hit h
+join document_version dv on dv.id = h.document_version join document d on d.id = dv.document
+where dv.removed_in is null order by d.url, h.rule
+""",
+}
