@@ -44,7 +44,13 @@ def release() -> None:
 @home_option
 @json_option
 @click.option("--date", metavar="YYYY-MM-DD", help="Date of the release instead of the newest fetch in it.")
-def release_create(home: Home, as_json: bool, date: str | None) -> None:
+@click.option(
+    "--sign-key",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Private SSH key that signs its sums, instead of sign_key in fanwen.toml.",
+)
+def release_create(home: Home, as_json: bool, date: str | None, sign_key: Path | None) -> None:
     """Publish the corpus as the next release, if anything changed since the last."""
     from fanwen.corpus import erase
     from fanwen.corpus import release as release_module
@@ -57,6 +63,7 @@ def release_create(home: Home, as_json: bool, date: str | None) -> None:
             date=date,
             mask=home.config().mask,
             takedown=home.takedown(),
+            sign_key=sign_key or home.sign_key(),
         )
     if as_json:
         print_json(made)
@@ -140,17 +147,30 @@ def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
 @home_option
 @json_option
 @click.argument("which", metavar="[VERSION|DIR]", required=False)
-def release_verify(home: Home, as_json: bool, which: str | None) -> None:
-    """Check a release against its sums and root hash: all of them, one VERSION, or a folder DIR."""
+@click.option(
+    "--signers",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Allowed-signers file of SSH: one of these must have signed the release.",
+)
+def release_verify(home: Home, as_json: bool, which: str | None, signers: Path | None) -> None:
+    """Check a release against its sums and root hash: all of them, one VERSION, or a folder DIR.
+
+    With --signers also who signed it. A line of that file is a name and a public key:
+    fanwen ssh-ed25519 AAAA…
+    """
     from fanwen.corpus import release as release_module
 
     folders = _release_folders(home, which)
-    for folder in folders:
-        release_module.verify(folder)
+    checked = [(folder, release_module.verify(folder, signers=signers)) for folder in folders]
     if as_json:
-        print_json([{"release": str(folder), "ok": True} for folder in folders])
-    else:
-        print("\n".join(f"{folder}: every file and the root hash are right." for folder in folders))
+        print_json(
+            [{"release": str(folder), "ok": True, "signed_by": one.signed_by} for folder, one in checked]
+        )
+        return
+    for folder, one in checked:
+        by = f" It is signed by {one.signed_by}." if one.signed_by else ""
+        print(f"{folder}: every file and the root hash are right.{by}")
 
 
 @click.command()

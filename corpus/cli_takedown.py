@@ -168,7 +168,7 @@ def purge(home: Home, as_json: bool, yes: bool, reissue: bool, **options: Any) -
             finished = erase.finish(home, progress)
         for version in release.to_reissue(home.releases) if reissue else ():
             if version in found.releases:
-                release.reissue(home.corpus, home.releases, version)
+                release.reissue(home.corpus, home.releases, version, sign_key=home.sign_key())
     if not as_json and found.releases:
         print(
             f"Releases made before {'held' if reissue else 'still hold'} it: {', '.join(found.releases)}."
@@ -195,7 +195,13 @@ def reissue(home: Home, as_json: bool, versions: tuple[str, ...], delete_withdra
         if versions == ("all",):
             versions = release.to_reissue(home.releases)
         made = [
-            release.reissue(corpus_file(home), home.releases, version, delete_withdrawn=delete_withdrawn)
+            release.reissue(
+                corpus_file(home),
+                home.releases,
+                version,
+                delete_withdrawn=delete_withdrawn,
+                sign_key=home.sign_key(),
+            )
             for version in versions
         ]
     if as_json:

@@ -43,6 +43,10 @@ class Config(BaseModel):
         default=frozenset(KINDS), description="kinds of personal data that no release shows"
     )
 
+    sign_key: str | None = Field(
+        default=None, description="private SSH key that signs releases; relative to this folder"
+    )
+
     @field_validator("mask")
     @classmethod
     def _known_kinds(cls, value: frozenset[str]) -> frozenset[str]:
@@ -88,6 +92,11 @@ class Home:
     @property
     def site_folder(self) -> Path:
         return self.path / "sites"
+
+    def sign_key(self) -> Path | None:
+        """The key that signs releases, if fanwen.toml names one."""
+        named = self.config().sign_key
+        return None if named is None else self.path / Path(named).expanduser()
 
     def config(self) -> Config:
         """Read fanwen.toml; the defaults where there is none. Raises UsageError."""

@@ -154,5 +154,9 @@ def _publish(
     report.gates = gates(home.corpus, sites)
     if not report.refused:
         report.release = release_module.create(
-            home.corpus, home.releases, mask=home.config().mask, takedown=home.takedown()
+            home.corpus,
+            home.releases,
+            mask=home.config().mask,
+            takedown=home.takedown(),
+            sign_key=home.sign_key(),
         )

@@ -23,7 +23,7 @@ import zstandard
 from pyarrow import ArrowException
 
 import fanwen
-from fanwen.corpus import dedup, exports, masking, search, split, tables, takedowns
+from fanwen.corpus import dedup, exports, masking, search, signing, split, tables, takedowns
 from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.fingerprint import SPEC
 from fanwen.corpus.identity import root
@@ -50,19 +50,20 @@ def create(
     date: str | None = None,
     mask: frozenset[str] = masking.KINDS,
     takedown: Takedown = Takedown(),
+    sign_key: Path | None = None,
     progress: Progress | None = None,
 ) -> Release | None:
     """Publish the current state if something that a reader can see changed; else None.
 
     ``date`` (YYYY-MM-DD) defaults to the day of the newest fetch in the release. ``mask`` are the kinds of
     personal data that it does not show; the files are made from :mod:`fanwen.corpus.masked` only. What
-    ``takedown`` names is not in it.
+    ``takedown`` names is not in it. With ``sign_key``, a private SSH key, its sums are signed.
     Raises :class:`UsageError` for an empty corpus or a wrong date.
     """
     step = progress or (lambda name, done, total: None)
     with open_store(corpus_path) as store:
         releases_dir.mkdir(parents=True, exist_ok=True)
-        done = _finish_prepared(store, releases_dir, step)
+        done = _finish_prepared(store, releases_dir, step, sign_key)
         if store.value("select count(*) from piece_version") == 0:
             raise UsageError(
                 "The corpus holds no pieces yet; crawl or ingest some pages and run 'fanwen build'."
@@ -77,12 +78,13 @@ def create(
         split.assign(store)
         _prepare(store, releases_dir, date, mask)
         step("prepared", 1, 4)
-        return _finish_prepared(store, releases_dir, step)
+        return _finish_prepared(store, releases_dir, step, sign_key)
 
 
-def verify(path: Path) -> Verified:
+def verify(path: Path, *, signers: Path | None = None) -> Verified:
     """Check a release folder: every file against its sum, no file missing or extra, and the root hash
-    computed anew from the database, the JSON Lines and the Parquet files.
+    computed anew from the database, the JSON Lines and the Parquet files. With ``signers``, an SSH file of
+    allowed signers, its sums must be signed by one of these.
 
     Raises :class:`DamagedError` naming what is wrong, :class:`UsageError` where there is no release.
     """
@@ -92,13 +94,14 @@ def verify(path: Path) -> Verified:
     if SUMS not in present:
         raise DamagedError(f"{SUMS} is missing in {path}; fetch the release again.")
     _check_against_index(path, present[SUMS].sha256)
+    signed_by = None if signers is None else signing.signer(path / SUMS, signers)
     expected = _read_sums(path / SUMS)
     for name, hashed in expected.items():
         if name not in present:
             raise DamagedError(f"{name} is missing in {path}; fetch the release again.")
         if present[name].sha256 != hashed:
             raise DamagedError(f"{name} in {path} is not what {SUMS} says; fetch the release again.")
-    for name in sorted(present.keys() - expected.keys() - {SUMS}):
+    for name in sorted(present.keys() - expected.keys() - {SUMS, signing.SIGNATURE}):
         raise DamagedError(f"{name} in {path} does not belong to the release; remove it or fetch it again.")
     manifest = _read_manifest(path)
     held = _held(path)
@@ -107,7 +110,7 @@ def verify(path: Path) -> Verified:
             f"In {path} the database, the JSON Lines, Parquet and {MANIFEST} do not hold the same pieces."
         )
     ((found_root, pieces),) = held
-    return Verified(str(manifest["version"]), found_root, pieces, len(present))
+    return Verified(str(manifest["version"]), found_root, pieces, len(present), signed_by)
 
 
 def _held(path: Path) -> set[tuple[str, int]]:
@@ -364,7 +367,12 @@ def _log_canonicals(store: Store) -> None:
 
 
 def reissue(
-    corpus_path: Path, releases_dir: Path, version: str, *, delete_withdrawn: bool = False
+    corpus_path: Path,
+    releases_dir: Path,
+    version: str,
+    *,
+    delete_withdrawn: bool = False,
+    sign_key: Path | None = None,
 ) -> ReleaseDetails:
     """Write a release again as it was, without what was taken down since, under the next free number.
 
@@ -382,7 +390,7 @@ def reissue(
         shutil.rmtree(left)
     if again is None:
         with open_store(corpus_path) as store:
-            again = _issue_again(store, releases_dir, known[version])
+            again = _issue_again(store, releases_dir, known[version], sign_key)
     with open_store(corpus_path) as store:
         _note_reissue(store, known[version], again.version)
     if not known[version].withdrawn:
@@ -406,12 +414,16 @@ def _note_reissue(store: Store, former: ReleaseDetails, version: str) -> None:
             journal(store, opened(store, case_id, None, None), "reissue", detail)
 
 
-def _issue_again(store: Store, releases_dir: Path, former: ReleaseDetails) -> ReleaseDetails:
+def _issue_again(
+    store: Store, releases_dir: Path, former: ReleaseDetails, sign_key: Path | None
+) -> ReleaseDetails:
     version = _version(store, releases_dir, former.date)
     building = releases_dir / f".building-{version}"
     building.mkdir()
     try:
         exports.write(store, former.seq, building, reissue=version)
+        if sign_key is not None:
+            signing.sign(building / SUMS, sign_key)
         made = replace(former, version=version, reissue_of=former.version, taken_down=())
         _must_be(verify(building), made)
         building.rename(releases_dir / version)
@@ -425,7 +437,9 @@ def _issue_again(store: Store, releases_dir: Path, former: ReleaseDetails) -> Re
     return made
 
 
-def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Release | None:
+def _finish_prepared(
+    store: Store, releases_dir: Path, step: Progress, sign_key: Path | None
+) -> Release | None:
     """Write and publish the release that was decided and not published yet, if there is one."""
     row = store.rows(f"select {_COLUMNS} from release where state = 'prepared'").fetchone()
     if row is None:
@@ -443,6 +457,8 @@ def _finish_prepared(store: Store, releases_dir: Path, step: Progress) -> Releas
         building.mkdir()
         try:
             exports.write(store, release.seq, building)
+            if sign_key is not None:
+                signing.sign(building / SUMS, sign_key)
             step("written", 2, 4)
             _must_be(verify(building), release)
             building.rename(final)

@@ -206,12 +206,13 @@ class ReleaseDetails(Release):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What ``release verify`` found to be whole."""
+    """What ``release verify`` found to be whole; ``signed_by`` where the signature was checked too."""
 
     version: str
     root: str
     pieces: int
     files: int
+    signed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
