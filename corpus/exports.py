@@ -2,8 +2,9 @@
 
 In goes corpus.db with a prepared release, out come (all made from one masked copy,
 :mod:`fanwen.corpus.masked`) ``fanwen.db.zst``, ``jsonl/pieces.jsonl.zst``, ``data/``
-(:mod:`fanwen.corpus.tables`), ``release.json`` and ``SHA256SUMS`` in a folder. The same rows give the same
-bytes: nothing in them comes from the clock, the folder or the machine.
+(:mod:`fanwen.corpus.tables`), ``README.md`` (:mod:`fanwen.corpus.card`), ``release.json`` and
+``SHA256SUMS`` in a folder. The same rows give the same bytes: nothing in them comes from the clock, the
+folder or the machine.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import zstandard
 
+from fanwen.corpus.card import CARD, card
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
 from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
@@ -70,6 +72,7 @@ def write(store: Store, seq: int, folder: Path, *, reissue: str | None = None) -
             for row in piece_rows(db):
                 stream.write(to_json(row).encode() + b"\n")
         write_tables(db, folder)
+        (folder / CARD).write_text(card(db, seq), encoding="utf-8")
         (folder / MANIFEST).write_text(_manifest(db, seq), encoding="utf-8")
     with plain.open("rb") as source, (folder / DATABASE).open("wb") as target:
         compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)

@@ -99,6 +99,13 @@ def write_tables(db: sqlite3.Connection, folder: Path) -> None:
             _write(db, configuration, split, target)
 
 
+def count_rows(db: sqlite3.Connection, configuration: str) -> int:
+    """Rows of one configuration, all splits."""
+    query = _QUERIES[configuration]
+    parts = [{"split": split} for split in SPLITS] if ":split" in query else [{}]
+    return sum(int(db.execute(f"select count(*) from ({query})", part).fetchone()[0]) for part in parts)
+
+
 def read_rows(folder: Path, configuration: str) -> Iterator[dict[str, Any]]:
     """The rows of one configuration of a release, all splits."""
     for path in sorted((folder / FOLDER / configuration).glob("*.parquet")):

@@ -32,7 +32,7 @@ def released(home: Any, write: Any, html: Any) -> Path:
 
 def test_what_a_release_holds(home: Any, released: Path) -> None:
     assert [one.path for one in exports.files_in(released)] == [
-        "SHA256SUMS",
+        "README.md", "SHA256SUMS",
         *(f"data/{name}/{split}-00000-of-00001.parquet"
           for name in ("all", "default") for split in ("test", "train", "validation")),
         *(f"data/{name}/train-00000-of-00001.parquet"
