@@ -44,11 +44,14 @@ def signer(sums: Path, allowed: Path) -> str:
             f"There is no file {allowed}; it holds a line 'NAME ssh-ed25519 KEY' for each signer."
         )
     if not signature.is_file():
-        raise DamagedError(f"{SIGNATURE} is missing in {sums.parent}: nobody vouches for this release.")
+        raise DamagedError(f"{SIGNATURE} is missing in {sums.parent}; fetch it, or the release again.")
     found = _run(["-Y", "find-principals", "-s", str(signature), "-f", str(allowed)])
     names = found.stdout.decode("utf-8", "replace").splitlines()
     if found.returncode or not names:
-        raise DamagedError(f"{SIGNATURE} in {sums.parent} is by none of the signers in {allowed}.")
+        raise DamagedError(
+            f"{SIGNATURE} in {sums.parent} is by none of the signers in {allowed}; "
+            "do not trust the release unless its maintainer names another key."
+        )
     check = ["-Y", "verify", "-f", str(allowed), "-I", names[0], "-n", NAMESPACE, "-s", str(signature)]
     if _run(check, sums.read_bytes()).returncode:
         raise DamagedError(

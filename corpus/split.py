@@ -27,7 +27,9 @@ def assign(store: Store) -> None:
         store.rows("delete from split where added_in = ?", store.pending)
         store.rows("update split set removed_in = null where removed_in = ?", store.pending)
         earlier = dict(store.rows("select piece, split from split where removed_in is null").fetchall())
-        now = _splits(store, earlier)
+        # one that comes back, for instance after a hold, goes where it last was
+        ever = dict(store.rows("select piece, split from split order by added_in").fetchall())
+        now = _splits(store, ever)
         gone = [(store.pending, piece) for piece, split in earlier.items() if now.get(piece) != split]
         store.conn.executemany("update split set removed_in = ? where piece = ? and removed_in is null", gone)
         store.conn.executemany(
@@ -37,7 +39,7 @@ def assign(store: Store) -> None:
 
 
 def _splits(store: Store, earlier: Mapping[str, str]) -> dict[str, str]:
-    """Where every current piece belongs, by piece; ``earlier`` is where it was."""
+    """Where every current piece belongs, by piece; ``earlier`` is where it last was in a release."""
     pieces = store.rows(
         "select v.piece, f.key, v.cluster from piece_version v left join fingerprint f on f.text = v.text"
         " where v.removed_in is null order by v.piece"

@@ -15,6 +15,7 @@ import zstandard
 from fanwen.corpus import exports, release, split
 from fanwen.corpus.store import open_store
 from fanwen.corpus.tables import CONFIGURATIONS, SIDE_TABLES, read_rows, table_of, tables
+from fanwen.corpus.versions import close_piece, put_piece, released_piece
 
 
 @pytest.fixture
@@ -154,6 +155,24 @@ def test_a_split_is_kept_until_another_component_joins(
             "select piece, split from split where added_in <= 1 and (removed_in is null or removed_in > 1)"
         )
         assert dict(then.fetchall()) == before
+
+
+def test_a_piece_that_comes_back_goes_where_it_was(home: Any, released: Path, html: Any, write: Any) -> None:
+    """Its own hash may say another split than the one that it was drawn into."""
+    where = {row["id"]: row["split"] for row in rows(released, "all")}
+    drawn = next(identity for identity, name in where.items() if name == split._place(identity) == "train")
+    with open_store(home.corpus) as store:
+        store.rows("update split set split = 'test' where piece = ?", drawn)
+        state = released_piece(store, drawn)
+        assert state is not None
+        close_piece(store, drawn, "held")
+    assert release.create(home.corpus, home.releases) is not None
+    with open_store(home.corpus) as store:
+        assert store.value("select 1 from split where piece = ? and removed_in is null", drawn) is None
+        put_piece(store, state)
+    made = release.create(home.corpus, home.releases)
+    assert made is not None
+    assert {row["id"]: row["split"] for row in rows(home.releases / made.version, "all")}[drawn] == "test"
 
 
 def test_splits_are_about_ninety_five_and_five_percent() -> None:
