@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib.resources import files
 from typing import Any
 
+from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.split import SPLITS
 from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SIDE_TABLES, count_rows, table_of
 
@@ -21,7 +22,7 @@ MOST = 30  # rows of a table at most; the rest is summed up
 _QUARTERS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def card(db: sqlite3.Connection, seq: int) -> str:
+def card(db: sqlite3.Connection, seq: int, publishing: Publishing) -> str:
     """The card of release ``seq``."""
     return "".join([*_header(db), *_what(db, seq), *_figures(db), *_changes(db, seq), *_use(db, seq)])
 

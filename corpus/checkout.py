@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from fanwen.corpus import exports, release, search
+from fanwen.corpus import exports, release, release_index, search
 from fanwen.corpus.folders import written_folder
 from fanwen.corpus.home import Home
 from fanwen.corpus.reader import database_of
@@ -103,8 +103,8 @@ def _prove(made: Path, expected: Release, releases: Path) -> None:
     trouble = None if broken is None else broken.sentence
     if trouble is None and found != expected:
         trouble = f"the copy holds release {found.version}; run 'fanwen verify'."
-    for listed in release.listing(releases) if trouble is None else ():
+    for listed in release_index.listing(releases) if trouble is None else ():
         if listed.version == found.version and (listed.root, listed.pieces) != (found.root, found.pieces):
-            trouble = f"{releases / release.INDEX} says another root or count; run 'fanwen verify'."
+            trouble = f"{releases / release_index.INDEX} says another root or count; run 'fanwen verify'."
     if trouble is not None:
         raise DamagedError(f"Release {expected.version} cannot be checked out: {trouble}")

@@ -55,6 +55,9 @@ def release_create(home: Home, as_json: bool, date: str | None, sign_key: Path |
     from fanwen.corpus import erase
     from fanwen.corpus import release as release_module
 
+    publishing = home.publishing()
+    if sign_key is not None:
+        publishing = dataclasses.replace(publishing, sign_key=sign_key)
     with home.locked("release create"):
         erase.finish(home)
         made = release_module.create(
@@ -63,7 +66,7 @@ def release_create(home: Home, as_json: bool, date: str | None, sign_key: Path |
             date=date,
             mask=home.config().mask,
             takedown=home.takedown(),
-            sign_key=sign_key or home.sign_key(),
+            publishing=publishing,
         )
     if as_json:
         print_json(made)
@@ -81,9 +84,9 @@ def release_create(home: Home, as_json: bool, date: str | None, sign_key: Path |
 @json_option
 def release_list(home: Home, as_json: bool) -> None:
     """All releases, newest last."""
-    from fanwen.corpus import release as release_module
+    from fanwen.corpus import release_index
 
-    releases = release_module.listing(home.releases)
+    releases = release_index.listing(home.releases)
     if as_json:
         print_json(releases)
     elif releases:
@@ -109,9 +112,9 @@ def release_list(home: Home, as_json: bool) -> None:
 @click.argument("version", required=False)
 def release_show(home: Home, as_json: bool, version: str | None) -> None:
     """What one release holds; the newest where no VERSION is given."""
-    from fanwen.corpus import release as release_module
+    from fanwen.corpus import release_index
 
-    shown = release_module.show(home.releases, version)
+    shown = release_index.show(home.releases, version)
     if as_json:
         print_json(shown)
     else:
@@ -128,9 +131,9 @@ def release_show(home: Home, as_json: bool, version: str | None) -> None:
 @click.argument("new")
 def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
     """Pieces that were added, modified or removed between two releases, and why."""
-    from fanwen.corpus import release as release_module
+    from fanwen.corpus import release_changes
 
-    changes = release_module.diff(corpus_file(home), old, new)
+    changes = release_changes.diff(corpus_file(home), old, new)
     if as_json:
         print_json(changes)
     elif changes:
@@ -246,10 +249,10 @@ def verify(home: Home, as_json: bool, repair: bool) -> None:
 
 
 def _release_folders(home: Home, which: str | None) -> list[Path]:
-    from fanwen.corpus import release as release_module
+    from fanwen.corpus import release_index
 
     if which is None:
-        listed = release_module.listing(home.releases)
+        listed = release_index.listing(home.releases)
         # the folder of one that was issued again may be gone
         found = [
             home.releases / one.version

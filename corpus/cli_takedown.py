@@ -145,7 +145,7 @@ def purge(home: Home, as_json: bool, yes: bool, reissue: bool, **options: Any) -
 
     Without a TARGET, what is on hold in the --case is purged. Releases made before stay and are named.
     """
-    from fanwen.corpus import erase, release, takedown_acts
+    from fanwen.corpus import erase, release, release_index, takedown_acts
     from fanwen.corpus.store import open_store
 
     asked = _Asked(**options)
@@ -166,9 +166,9 @@ def purge(home: Home, as_json: bool, yes: bool, reissue: bool, **options: Any) -
             takedown_acts.purge(home, store, asked.case(store), found)
         with closing(Progress()) as progress:
             finished = erase.finish(home, progress)
-        for version in release.to_reissue(home.releases) if reissue else ():
+        for version in release_index.to_reissue(home.releases) if reissue else ():
             if version in found.releases:
-                release.reissue(home.corpus, home.releases, version, sign_key=home.sign_key())
+                release.reissue(home.corpus, home.releases, version, publishing=home.publishing())
     if not as_json and found.releases:
         print(
             f"Releases made before {'held' if reissue else 'still hold'} it: {', '.join(found.releases)}."
@@ -188,19 +188,19 @@ def reissue(home: Home, as_json: bool, versions: tuple[str, ...], delete_withdra
     'all' takes each that still holds something. Counts and root hash stay, since what is gone
     counts by its leaf. The former release is marked as withdrawn.
     """
-    from fanwen.corpus import release
+    from fanwen.corpus import release, release_index
 
     with home.locked("takedown reissue"):
         _carry_on(home)
         if versions == ("all",):
-            versions = release.to_reissue(home.releases)
+            versions = release_index.to_reissue(home.releases)
         made = [
             release.reissue(
                 corpus_file(home),
                 home.releases,
                 version,
                 delete_withdrawn=delete_withdrawn,
-                sign_key=home.sign_key(),
+                publishing=home.publishing(),
             )
             for version in versions
         ]

@@ -12,7 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 
-from fanwen.corpus import release as release_module
+from fanwen.corpus import release_changes, release_index
 from fanwen.corpus import stats as stats_module
 from fanwen.corpus.home import Home
 from fanwen.corpus.refresh import refresh
@@ -109,10 +109,10 @@ def _told(report: RunReport) -> str:
 
 
 def _show(home: Home, say: Callable[[str], None]) -> None:
-    releases = release_module.listing(home.releases)
+    releases = release_index.listing(home.releases)
     old, new = releases[-2].version, releases[-1].version
     say("\nWhat the corpus holds\n" + stats_module.stats(home.corpus).summary())
-    say(f"\nWhat changed from {old} to {new}\n" + _changes(release_module.diff(home.corpus, old, new)))
+    say(f"\nWhat changed from {old} to {new}\n" + _changes(release_changes.diff(home.corpus, old, new)))
     say("\nWhere it lies\n" + table([
         (home.archive, "every page as it came"),
         (home.corpus, "pieces with history and origin"),

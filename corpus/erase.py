@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from fanwen.corpus import dedup, release, search
+from fanwen.corpus import dedup, release_index, search
 from fanwen.corpus.fingerprint import SPEC
 from fanwen.corpus.home import Home
 from fanwen.corpus.segments import Segments
@@ -97,7 +97,7 @@ def _carry_out(home: Home, store: Store, order: _Order, progress: Progress) -> E
     for (detail,) in store.rows(
         "select detail from takedown_journal where case_id = ? and action = 'purge'", case
     ).fetchall():
-        release.mark_taken_down(home.releases, case, json.loads(detail)["releases"])
+        release_index.mark_taken_down(home.releases, case, json.loads(detail)["releases"])
     done = Erased(case, tuple(erased), tuple(documents), tuple(files), tuple(left))
     with store.atomic():
         _note(store, done, len(gone.hashes))

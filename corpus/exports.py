@@ -22,6 +22,7 @@ import zstandard
 from fanwen.corpus.card import CARD, card
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
+from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
 from fanwen.corpus.tables import FOLDER as TABLES
 from fanwen.corpus.tables import read_rows, write_tables
@@ -56,7 +57,9 @@ _LEAF_FIELDS = (
 )
 
 
-def write(store: Store, seq: int, folder: Path, *, reissue: str | None = None) -> None:
+def write(
+    store: Store, seq: int, folder: Path, publishing: Publishing, *, reissue: str | None = None
+) -> None:
     """Write all files of release ``seq`` into the empty ``folder``.
 
     With ``reissue`` under that version, and without what is on hold by now.
@@ -72,7 +75,7 @@ def write(store: Store, seq: int, folder: Path, *, reissue: str | None = None) -
             for row in piece_rows(db):
                 stream.write(to_json(row).encode() + b"\n")
         write_tables(db, folder)
-        (folder / CARD).write_text(card(db, seq), encoding="utf-8")
+        (folder / CARD).write_text(card(db, seq, publishing), encoding="utf-8")
         (folder / MANIFEST).write_text(_manifest(db, seq), encoding="utf-8")
     with plain.open("rb") as source, (folder / DATABASE).open("wb") as target:
         compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)

@@ -15,18 +15,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from fanwen.cleaners.types import KINDS
 from fanwen.corpus import swap
+from fanwen.corpus.publishing import Publishing, SiteText
 from fanwen.errors import BlockedError, FanwenError, IncompleteError, UsageError
 from fanwen.spiders.site import Site, builtin_site_folder, read_sites
 from fanwen.spiders.takedown import Takedown, read_takedown
 
 DEFAULT = "fanwen-data"
 RESTORE = "restore"  # the command that ends an interrupted restore by itself, and tells of it
+
+_URL = r"^https?://\S+$"
 
 
 class Config(BaseModel):
@@ -45,6 +49,17 @@ class Config(BaseModel):
 
     sign_key: str | None = Field(
         default=None, description="private SSH key that signs releases; relative to this folder"
+    )
+    publisher: str | None = Field(default=None, description="who publishes the releases and is cited")
+    homepage: str | None = Field(
+        default=None, description="address at which readers find the releases", pattern=_URL
+    )
+    mirrors: tuple[Annotated[str, Field(pattern=_URL)], ...] = Field(
+        default=(), description="addresses of copies of the folder of releases"
+    )
+    answer_days: int = Field(default=14, gt=0, description="days within which a takedown request is answered")
+    site_text: SiteText = Field(
+        default="full", description="how much of a text the site of a release shows: none, snippets or full"
     )
 
     @field_validator("mask")
@@ -93,10 +108,19 @@ class Home:
     def site_folder(self) -> Path:
         return self.path / "sites"
 
-    def sign_key(self) -> Path | None:
-        """The key that signs releases, if fanwen.toml names one."""
-        named = self.config().sign_key
-        return None if named is None else self.path / Path(named).expanduser()
+    def publishing(self) -> Publishing:
+        """How releases of this home are made and presented."""
+        config = self.config()
+        key = config.sign_key
+        return Publishing(
+            sign_key=None if key is None else self.path / Path(key).expanduser(),
+            mirrors=config.mirrors,
+            homepage=config.homepage,
+            publisher=config.publisher,
+            objections=config.takedown,
+            answer_days=config.answer_days,
+            site_text=config.site_text,
+        )
 
     def config(self) -> Config:
         """Read fanwen.toml; the defaults where there is none. Raises UsageError."""

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
-from fanwen.corpus import duplicates, exports, release, search
+from fanwen.corpus import duplicates, exports, release, release_changes, search
 from fanwen.corpus.differences import differences
 from fanwen.corpus.passages import MIN_PASSAGE, passages
 from fanwen.corpus.reuse import Reuse, Wanted
@@ -147,12 +147,12 @@ class Corpus:
         """How the pieces changed from this state to ``other``: a corpus, or a version this one knows."""
         with self._store.snapshot():
             if isinstance(other, str):
-                return release.changes(self._store, self._seq(None), self._seq(other))
+                return release_changes.changes(self._store, self._seq(None), self._seq(other))
             with other._store.snapshot():
                 # the later of the two knows both states
                 mine, theirs = self._last(), other._last()
                 knows = self._store if mine >= theirs else other._store
-                return release.changes(knows, mine, theirs)
+                return release_changes.changes(knows, mine, theirs)
 
     def _text(self, name: str) -> str:
         found = find_pieces(self._store, name)
@@ -171,7 +171,7 @@ class Corpus:
         return store.pending if unreleased else store.released
 
     def _seq(self, version: str | None) -> int:
-        return self._store.pending if version is None else release.seq_of(self._store, version)
+        return self._store.pending if version is None else release_changes.seq_of(self._store, version)
 
 
 def database_of(path: Path, stack: ExitStack) -> Path:

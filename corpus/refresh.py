@@ -158,5 +158,5 @@ def _publish(
             home.releases,
             mask=home.config().mask,
             takedown=home.takedown(),
-            sign_key=home.sign_key(),
+            publishing=home.publishing(),
         )

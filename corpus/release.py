@@ -15,28 +15,26 @@ import re
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import zstandard
 from pyarrow import ArrowException
 
 import fanwen
-from fanwen.corpus import dedup, exports, masking, search, signing, split, tables, takedowns
+from fanwen.corpus import dedup, exports, masking, release_index, search, signing, split, tables, takedowns
 from fanwen.corpus.exports import MANIFEST, SUMS
 from fanwen.corpus.fingerprint import SPEC
 from fanwen.corpus.identity import root
+from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.schema import SCHEMA_VERSION
 from fanwen.corpus.settle import settle
-from fanwen.corpus.store import Store, open_store, reading, to_json
+from fanwen.corpus.store import Store, open_store, to_json
 from fanwen.corpus.takedown_journal import journal, opened
-from fanwen.corpus.types import Change, Release, ReleaseDetails, ReleaseFile, Verified
-from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE
+from fanwen.corpus.types import Release, ReleaseDetails, ReleaseFile, Verified
 from fanwen.errors import DamagedError, UsageError
 from fanwen.spiders.takedown import Takedown
-
-INDEX = "index.json"
 
 Progress = Callable[[str, int, int], None]
 
@@ -50,20 +48,20 @@ def create(
     date: str | None = None,
     mask: frozenset[str] = masking.KINDS,
     takedown: Takedown = Takedown(),
-    sign_key: Path | None = None,
+    publishing: Publishing = Publishing(),
     progress: Progress | None = None,
 ) -> Release | None:
     """Publish the current state if something that a reader can see changed; else None.
 
     ``date`` (YYYY-MM-DD) defaults to the day of the newest fetch in the release. ``mask`` are the kinds of
     personal data that it does not show; the files are made from :mod:`fanwen.corpus.masked` only. What
-    ``takedown`` names is not in it. With ``sign_key``, a private SSH key, its sums are signed.
+    ``takedown`` names is not in it. ``publishing`` says how it is presented and signed.
     Raises :class:`UsageError` for an empty corpus or a wrong date.
     """
     step = progress or (lambda name, done, total: None)
     with open_store(corpus_path) as store:
         releases_dir.mkdir(parents=True, exist_ok=True)
-        done = _finish_prepared(store, releases_dir, step, sign_key)
+        done = _finish_prepared(store, releases_dir, step, publishing)
         if store.value("select count(*) from piece_version") == 0:
             raise UsageError(
                 "The corpus holds no pieces yet; crawl or ingest some pages and run 'fanwen build'."
@@ -78,7 +76,7 @@ def create(
         split.assign(store)
         _prepare(store, releases_dir, date, mask)
         step("prepared", 1, 4)
-        return _finish_prepared(store, releases_dir, step, sign_key)
+        return _finish_prepared(store, releases_dir, step, publishing)
 
 
 def verify(path: Path, *, signers: Path | None = None) -> Verified:
@@ -125,113 +123,6 @@ def _held(path: Path) -> set[tuple[str, int]]:
     except (zstandard.ZstdError, sqlite3.Error, ArrowException, KeyError, ValueError, OSError) as error:
         raise DamagedError(f"The release at {path} cannot be read ({error}); fetch it again.") from None
     return held
-
-
-def listing(releases_dir: Path) -> list[Release]:
-    """All published releases, the oldest first; none where nothing was released yet."""
-    names = [field.name for field in fields(Release)]
-    return [
-        Release(**{name: getattr(details, name) for name in names}) for details in _read_index(releases_dir)
-    ]
-
-
-def show(releases_dir: Path, version: str | None = None) -> ReleaseDetails:
-    """One release with its files; the latest where no version is given."""
-    known = _read_index(releases_dir)
-    if not known:
-        raise UsageError(f"There is no release in {releases_dir} yet; run 'fanwen release create'.")
-    for details in known:
-        if version is not None and details.version == version:
-            return details
-    if version is None:
-        return known[-1]
-    raise UsageError(
-        f"There is no release {version} in {releases_dir}; 'fanwen release list' shows those there are."
-    )
-
-
-def diff(corpus_path: Path, a: str, b: str) -> list[Change]:
-    """How the pieces changed from release ``a`` to release ``b``; ``current`` is what the next would hold.
-
-    Ordered by URL and number. MOD names what differs: text, title, flags, genre, script, cluster,
-    is_canonical, or masking where only that differs. DEL says why the piece was closed last, ADD whether it
-    is new or returned; back in time, what was added or removed later.
-    """
-    with reading(corpus_path) as store:
-        return changes(store, seq_of(store, a), seq_of(store, b))
-
-
-def seq_of(store: Store, version: str) -> int:
-    """The seq of a version; ``current`` is the pending one."""
-    if version == "current":
-        return store.pending
-    seq = store.value("select seq from release where version = ?", version)
-    if seq is None:
-        raise UsageError(
-            f"There is no release {version} in {store.path}; 'fanwen release list' shows those there are."
-        )
-    return int(seq)
-
-
-def changes(store: Store, before: int, after: int) -> list[Change]:
-    low, high = min(before, after), max(before, after)
-    closed, known = _closed(store, low, high), _known_before(store, low)
-    touched = "(added_in > :low and added_in <= :high or removed_in > :low and removed_in <= :high)"
-    compared = ("text", "title", "flags", "genre", "script", "cluster", "is_canonical", "masking")
-    keys = ("piece", "leaf", *compared, "url", "n")
-    states: list[dict[str, dict[str, object]]] = []
-    for seq in (before, after):
-        rows = store.conn.execute(
-            "select v.piece, v.leaf, v.text, v.title, v.flags, v.genre, v.script, v.cluster, v.is_canonical,"
-            f" json_array({PUBLISHED}, {PUBLISHED_TITLE}), d.url, p.n"
-            " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
-            f" where v.piece in (select piece from piece_version where {touched})"
-            " and v.added_in <= :seq and (v.removed_in is null or v.removed_in > :seq)",
-            {"low": low, "high": high, "seq": seq},
-        )
-        states.append({row[0]: dict(zip(keys, row, strict=True)) for row in rows})
-    old, new = states
-    found = []
-    for piece in old.keys() | new.keys():
-        row = new.get(piece) or old[piece]
-        if piece not in old:
-            change = "ADD"
-            forward = "returned" if piece in known else "new"
-            why = forward if after > before else f"removed later: {closed[piece]}"
-        elif piece not in new:
-            change = "DEL"
-            why = closed[piece] if after > before else "added later"
-        elif old[piece]["leaf"] != new[piece]["leaf"]:
-            change = "MOD"
-            differing = [name for name in compared if old[piece][name] != new[piece][name]]
-            # that another text has other masks is no news
-            ours = "masking" in differing and not {"text", "title"} & set(differing)
-            why = ",".join(name for name in differing if ours or name != "masking")
-        else:
-            continue
-        title = None if row["title"] is None else str(row["title"])
-        found.append(
-            (str(row["url"]), int(str(row["n"])), Change(piece, change, why, title, str(row["url"])))
-        )
-    return [one for _, _, one in sorted(found, key=lambda item: (item[0], item[1], item[2].piece_id))]
-
-
-def _closed(store: Store, low: int, high: int) -> dict[str, str]:
-    """Why each piece was closed last after release ``low`` and up to ``high``."""
-    return dict(
-        store.rows(
-            "select piece, removed_why from piece_version where removed_in > ? and removed_in <= ?"
-            " order by removed_in",
-            low,
-            high,
-        ).fetchall()
-    )
-
-
-def _known_before(store: Store, seq: int) -> set[str]:
-    """Pieces that were gone by release ``seq``."""
-    rows = store.rows("select distinct piece from piece_version where removed_in <= ?", seq)
-    return {piece for (piece,) in rows}
 
 
 def releases(store: Store) -> tuple[Release, ...]:
@@ -320,7 +211,7 @@ def _version(store: Store, releases_dir: Path, day: str) -> str:
     start = f"{year}.{month}."
     taken = {row[0] for row in store.rows("select version from release")}
     taken |= {path.name for path in releases_dir.iterdir()}
-    taken |= {details.version for details in _read_index(releases_dir)}
+    taken |= {details.version for details in release_index.read_index(releases_dir)}
     used = [int(one.removeprefix(start)) for one in taken if re.fullmatch(re.escape(start) + r"\d+", one)]
     return f"{start}{max(used, default=-1) + 1}"
 
@@ -372,7 +263,7 @@ def reissue(
     version: str,
     *,
     delete_withdrawn: bool = False,
-    sign_key: Path | None = None,
+    publishing: Publishing = Publishing(),
 ) -> ReleaseDetails:
     """Write a release again as it was, without what was taken down since, under the next free number.
 
@@ -380,7 +271,7 @@ def reissue(
     index.json; its folder goes only with ``delete_withdrawn``. Killed and run again, it ends the same.
     Raises UsageError for an unknown or withdrawn version.
     """
-    known = {one.version: one for one in _read_index(releases_dir)}
+    known = {one.version: one for one in release_index.read_index(releases_dir)}
     again = next((one for one in known.values() if one.reissue_of == version), None)
     if version not in known or (known[version].withdrawn and again is None):
         raise UsageError(
@@ -390,12 +281,12 @@ def reissue(
         shutil.rmtree(left)
     if again is None:
         with open_store(corpus_path) as store:
-            again = _issue_again(store, releases_dir, known[version], sign_key)
+            again = _issue_again(store, releases_dir, known[version], publishing)
     with open_store(corpus_path) as store:
         _note_reissue(store, known[version], again.version)
     if not known[version].withdrawn:
-        entries = [one for one in _read_index(releases_dir) if one.version != version]
-        _write_entries(releases_dir, [*entries, replace(known[version], withdrawn=True)])
+        entries = [one for one in release_index.read_index(releases_dir) if one.version != version]
+        release_index.write(releases_dir, [*entries, replace(known[version], withdrawn=True)])
     if delete_withdrawn and (releases_dir / version).is_dir():
         # moved away first, so that there is never half of it under its name
         gone = (releases_dir / version).rename(releases_dir / f".building-{version}")
@@ -415,15 +306,15 @@ def _note_reissue(store: Store, former: ReleaseDetails, version: str) -> None:
 
 
 def _issue_again(
-    store: Store, releases_dir: Path, former: ReleaseDetails, sign_key: Path | None
+    store: Store, releases_dir: Path, former: ReleaseDetails, publishing: Publishing
 ) -> ReleaseDetails:
     version = _version(store, releases_dir, former.date)
     building = releases_dir / f".building-{version}"
     building.mkdir()
     try:
-        exports.write(store, former.seq, building, reissue=version)
-        if sign_key is not None:
-            signing.sign(building / SUMS, sign_key)
+        exports.write(store, former.seq, building, publishing, reissue=version)
+        if publishing.sign_key is not None:
+            signing.sign(building / SUMS, publishing.sign_key)
         made = replace(former, version=version, reissue_of=former.version, taken_down=())
         _must_be(verify(building), made)
         building.rename(releases_dir / version)
@@ -433,12 +324,12 @@ def _issue_again(
     exports.sync_folder(releases_dir)
     final = releases_dir / version
     made = replace(made, sums=exports.file_hash(final / SUMS), files=_files(final))
-    _write_index(releases_dir, made)
+    release_index.add(releases_dir, made, publishing.mirrors)
     return made
 
 
 def _finish_prepared(
-    store: Store, releases_dir: Path, step: Progress, sign_key: Path | None
+    store: Store, releases_dir: Path, step: Progress, publishing: Publishing
 ) -> Release | None:
     """Write and publish the release that was decided and not published yet, if there is one."""
     row = store.rows(f"select {_COLUMNS} from release where state = 'prepared'").fetchone()
@@ -456,9 +347,9 @@ def _finish_prepared(
         building = releases_dir / f".building-{release.version}"
         building.mkdir()
         try:
-            exports.write(store, release.seq, building)
-            if sign_key is not None:
-                signing.sign(building / SUMS, sign_key)
+            exports.write(store, release.seq, building, publishing)
+            if publishing.sign_key is not None:
+                signing.sign(building / SUMS, publishing.sign_key)
             step("written", 2, 4)
             _must_be(verify(building), release)
             building.rename(final)
@@ -469,9 +360,10 @@ def _finish_prepared(
     else:
         _must_be(verify(final), release)
     step("renamed", 3, 4)
-    _write_index(
+    release_index.add(
         releases_dir,
         ReleaseDetails(**asdict(release), sums=exports.file_hash(final / SUMS), files=_files(final)),
+        publishing.mirrors,
     )
     step("indexed", 4, 4)
     store.rows("update release set state = 'published' where seq = ?", release.seq)
@@ -505,11 +397,13 @@ def _read_sums(path: Path) -> dict[str, str]:
 
 def _check_against_index(path: Path, sums_hash: str) -> None:
     """Where the folder lies beside its index.json, that vouches for SHA256SUMS itself."""
-    if not (path.parent / INDEX).is_file():
+    if not (path.parent / release_index.INDEX).is_file():
         return
-    for details in _read_index(path.parent):
+    for details in release_index.read_index(path.parent):
         if details.version == path.name and details.sums != sums_hash:
-            raise DamagedError(f"{SUMS} in {path} is not what {INDEX} says; fetch the release again.")
+            raise DamagedError(
+                f"{SUMS} in {path} is not what {release_index.INDEX} says; fetch the release again."
+            )
 
 
 def _read_manifest(path: Path) -> dict[str, object]:
@@ -520,59 +414,3 @@ def _read_manifest(path: Path) -> dict[str, object]:
     if not isinstance(manifest, dict) or "version" not in manifest:
         raise DamagedError(f"{MANIFEST} in {path} cannot be read; fetch the release again.")
     return manifest
-
-
-def _read_index(releases_dir: Path) -> list[ReleaseDetails]:
-    path = releases_dir / INDEX
-    if not path.is_file():
-        return []
-    try:
-        index = json.loads(path.read_text(encoding="utf-8"))
-        return [
-            ReleaseDetails(
-                **{
-                    **entry,
-                    "files": tuple(ReleaseFile(**one) for one in entry["files"]),
-                    "taken_down": tuple(entry.get("taken_down", ())),
-                }
-            )
-            for entry in index["releases"]
-        ]
-    except (ValueError, KeyError, TypeError):
-        raise DamagedError(f"{path} cannot be read; restore it from a copy of the releases.") from None
-
-
-def mark_taken_down(releases_dir: Path, case_id: str, versions: Iterable[str]) -> None:
-    """Note in index.json that the files of these releases still hold what a case took down."""
-    marked = set(versions)
-    entries = _read_index(releases_dir)
-    changed = [
-        replace(one, taken_down=(*one.taken_down, case_id))
-        if one.version in marked and case_id not in one.taken_down
-        else one
-        for one in entries
-    ]
-    if changed != entries:
-        _write_entries(releases_dir, changed)
-
-
-def to_reissue(releases_dir: Path) -> tuple[str, ...]:
-    """Releases whose files still hold what was taken down, the oldest first."""
-    return tuple(one.version for one in _read_index(releases_dir) if one.taken_down and not one.withdrawn)
-
-
-def _write_index(releases_dir: Path, added: ReleaseDetails) -> None:
-    entries = [one for one in _read_index(releases_dir) if one.version != added.version]
-    _write_entries(releases_dir, [*entries, added])
-
-
-def _write_entries(releases_dir: Path, entries: Sequence[ReleaseDetails]) -> None:
-    # a release that was written again comes after later ones, and is no news
-    good = [one.version for one in sorted(entries, key=lambda one: one.seq) if not one.withdrawn]
-    index = {
-        "format": 1,
-        "latest": good[-1] if good else None,
-        "releases": [asdict(one) for one in entries],
-    }
-    text = json.dumps(index, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
-    exports.write_synced(releases_dir / INDEX, text)

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from fanwen.corpus import backup, erase, swap, takedown_acts, takedown_journal
 from fanwen.corpus.home import Home
-from fanwen.corpus.release import listing, releases
+from fanwen.corpus.release import releases
+from fanwen.corpus.release_index import listing
 from fanwen.corpus.store import Store, explained, open_store
 from fanwen.corpus.takedown_case import plan
 from fanwen.errors import FanwenError, UsageError

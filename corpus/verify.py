@@ -18,8 +18,9 @@ from fanwen.corpus.home import Home
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.invariants import broken, torn_json
 from fanwen.corpus.normalise import fold
-from fanwen.corpus.release import INDEX, listing, releases
+from fanwen.corpus.release import releases
 from fanwen.corpus.release import verify as verify_release
+from fanwen.corpus.release_index import INDEX, listing
 from fanwen.corpus.store import RELEASE, Store, reading
 from fanwen.corpus.types import Trouble
 from fanwen.corpus.versions import PUBLISHED, PUBLISHED_TITLE, excluded_why

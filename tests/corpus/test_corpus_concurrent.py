@@ -8,7 +8,7 @@ from typing import Any
 
 import fanwen
 from fanwen.corpus import build as build_module
-from fanwen.corpus import dedup, marks, release, search, settle, stats, verify
+from fanwen.corpus import dedup, marks, release, release_changes, search, settle, stats, verify
 from fanwen.corpus.store import Store, reading
 
 ROUNDS = 4
@@ -108,5 +108,5 @@ def read(home: Any) -> str:
         assert all(sha256((piece.text or "").encode()).hexdigest() == piece.text_sha256 for piece in shown)
         for piece in shown[:2]:
             assert all(pair.a < pair.b for pair in corpus.relations(piece.piece_id))  # type: ignore[operator]
-    release.diff(home.corpus, counted.releases[0].version, "current")
+    release_changes.diff(home.corpus, counted.releases[0].version, "current")
     return sha256("".join(now).encode()).hexdigest()

@@ -14,7 +14,7 @@ import opencc
 import pytest
 
 import fanwen
-from fanwen.corpus import duplicates, release, stats, verify
+from fanwen.corpus import duplicates, release, release_changes, stats, verify
 from fanwen.corpus.cluster import Node, assign
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.types import Relation
@@ -162,7 +162,7 @@ def test_released_clusters_keep_names_and_canonicals_until_a_release(tmp_path: P
     assert made is not None
     assert clusters(corpus)["s:m"] == ("s:m", False)
     assert clusters(corpus)["s:a"] == ("s:m", True)
-    changes = {(c.piece_id, c.change, c.why) for c in release.diff(corpus, "current", made.version)}
+    changes = {(c.piece_id, c.change, c.why) for c in release_changes.diff(corpus, "current", made.version)}
     assert changes == set()
     assert verify.verify(corpus) == []
 

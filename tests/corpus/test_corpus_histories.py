@@ -19,7 +19,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import fanwen
-from fanwen.corpus import erase, masking, release, takedown_acts, takedown_journal, verify
+from fanwen.corpus import (
+    erase,
+    masking,
+    release,
+    release_changes,
+    release_index,
+    takedown_acts,
+    takedown_journal,
+    verify,
+)
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.store import open_store
 from fanwen.corpus.takedown_case import plan
@@ -194,7 +203,7 @@ def state(corpus: Path, seq: int) -> dict[str, str]:
 
 def check(home: Any) -> None:
     assert verify.verify_home(home.archive, home.corpus, home.releases) == []
-    published = release.listing(home.releases)
+    published = release_index.listing(home.releases)
     assert len(published) == RELEASES
     for one in published:
         leaves = state(home.corpus, one.seq)
@@ -212,12 +221,12 @@ def check(home: Any) -> None:
 def chain(home: Any, versions: list[str]) -> None:
     """Differences applied one after the other lead from the first release to the last, and back."""
     for order in (versions, versions[::-1]):
-        seqs = {one.version: one.seq for one in release.listing(home.releases)}
+        seqs = {one.version: one.seq for one in release_index.listing(home.releases)}
         pieces = set(state(home.corpus, seqs[order[0]]))
         for before, after in pairwise(order):
             old, new = state(home.corpus, seqs[before]), state(home.corpus, seqs[after])
             changed = set()
-            for one in release.diff(home.corpus, before, after):
+            for one in release_changes.diff(home.corpus, before, after):
                 assert (one.change == "ADD") == (one.piece_id not in pieces)
                 pieces ^= {one.piece_id} if one.change in ("ADD", "DEL") else set()
                 changed |= {one.piece_id} if one.change == "MOD" else set()

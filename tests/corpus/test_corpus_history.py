@@ -11,7 +11,7 @@ from typing import Any
 import zstandard
 
 import fanwen
-from fanwen.corpus import exports, release, verify
+from fanwen.corpus import exports, release, release_changes, verify
 from fanwen.corpus.identity import root
 from fanwen.spiders.items import Consent
 
@@ -76,9 +76,9 @@ def test_a_changed_piece_keeps_its_id_and_its_earlier_state(home: Any, write: An
     assert second is not None
     assert pieces(home).keys() == before.keys()
     assert pieces(home, first.version) == before
-    (difference,) = release.diff(home.corpus, first.version, second.version)
+    (difference,) = release_changes.diff(home.corpus, first.version, second.version)
     assert (difference.change, difference.why) == ("MOD", "text")
-    (reverse,) = release.diff(home.corpus, second.version, first.version)
+    (reverse,) = release_changes.diff(home.corpus, second.version, first.version)
     assert reverse.change == "MOD"
 
 
@@ -92,10 +92,10 @@ def test_a_piece_that_left_the_page_and_a_page_that_is_gone(home: Any, write: An
     second = release.create(home.corpus, home.releases)
     assert first is not None
     assert second is not None
-    changes = release.diff(home.corpus, first.version, second.version)
+    changes = release_changes.diff(home.corpus, first.version, second.version)
     assert {(c.change, c.why) for c in changes} == {("DEL", "no_longer_on_page"), ("DEL", "source_gone")}
     # back in time
-    changes = release.diff(home.corpus, second.version, first.version)
+    changes = release_changes.diff(home.corpus, second.version, first.version)
     assert {(c.change, c.why) for c in changes} == {
         ("ADD", "removed later: no_longer_on_page"), ("ADD", "removed later: source_gone"),
     }  # fmt: skip
@@ -105,9 +105,11 @@ def test_a_piece_that_left_the_page_and_a_page_that_is_gone(home: Any, write: An
     third = release.create(home.corpus, home.releases)
     assert third is not None
     assert pieces(home).items() <= pieces(home, first.version).items()
-    (back,) = release.diff(home.corpus, second.version, third.version)
+    (back,) = release_changes.diff(home.corpus, second.version, third.version)
     assert (back.change, back.why) == ("ADD", "returned")
-    assert [c.why for c in release.diff(home.corpus, third.version, second.version)] == ["added later"]
+    assert [c.why for c in release_changes.diff(home.corpus, third.version, second.version)] == [
+        "added later"
+    ]
     # over several releases the last reason counts: it was changed first, then it was gone
     home.serve({"b": html("读后感", write(3) + "\n又及。")}, day=4)
     home.build()
@@ -116,7 +118,7 @@ def test_a_piece_that_left_the_page_and_a_page_that_is_gone(home: Any, write: An
     home.build()
     last = release.create(home.corpus, home.releases)
     assert last is not None
-    (gone,) = release.diff(home.corpus, third.version, last.version)
+    (gone,) = release_changes.diff(home.corpus, third.version, last.version)
     assert (gone.change, gone.why) == ("DEL", "source_gone")
     with closing(sqlite3.connect(home.corpus)) as db:
         told = db.execute("select change, why from release_change where version = ?", (third.version,))

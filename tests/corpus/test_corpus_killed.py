@@ -18,7 +18,18 @@ from typing import Any
 
 import pytest
 
-from fanwen.corpus import backup, checkout, dedup, exports, marks, release, restore, search, verify
+from fanwen.corpus import (
+    backup,
+    checkout,
+    dedup,
+    exports,
+    marks,
+    release,
+    release_index,
+    restore,
+    search,
+    verify,
+)
 from fanwen.corpus import build as build_module
 from fanwen.corpus.home import RESTORE
 
@@ -57,7 +68,7 @@ def run(what: str, home: Path, moment: int) -> Done:
 
 
 def fingerprint(home: Path) -> tuple[str, str, list[str]]:
-    (made,) = release.listing(home / "releases")
+    (made,) = release_index.listing(home / "releases")
     sums = (home / "releases" / made.version / exports.SUMS).read_text()
     return made.root, sums, sorted(path.name for path in (home / "releases").iterdir())
 
@@ -173,7 +184,7 @@ def both(home: Any) -> None:
 
 
 def outcome(home: Any) -> tuple[str, str, list[str]]:
-    made = release.listing(home.releases)[-1]
+    made = release_index.listing(home.releases)[-1]
     names = sorted(path.name for path in home.releases.iterdir())
     return made.root, (home.releases / made.version / exports.SUMS).read_text(), names
 
@@ -206,7 +217,7 @@ def test_killed_at_random_moments(changed: Any, tmp_path: Path, soak: bool, kill
 def test_killed_while_copies_are_made(changed: Any, tmp_path: Path, soak: bool, killed: Killed) -> None:
     """Checkout and backup: there whole or not at all, and the home is never touched."""
     r = random.Random(12)
-    (version,) = [one.version for one in release.listing(changed.releases)]
+    (version,) = [one.version for one in release_index.listing(changed.releases)]
     before = {path: path.read_bytes() for path in (changed.corpus, changed.archive)}
     steps = {
         "backup": lambda target: backup.back_up(changed, target, releases=True),

@@ -23,7 +23,7 @@ import fanwen
 from fanwen.cleaners import privacy
 from fanwen.cleaners.mask import mask_piece
 from fanwen.cleaners.types import Span
-from fanwen.corpus import exports, masked, masking, release, verify
+from fanwen.corpus import exports, masked, masking, release, release_changes, release_index, verify
 from fanwen.corpus.home import Home as RealHome
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.pieces import ingest_pieces
@@ -292,7 +292,7 @@ def test_another_policy_is_a_new_state_without_cleaning(
     assert "person" not in report.masked
     made = release.create(home.corpus, home.releases, mask=kinds)
     assert made is not None
-    assert {(c.change, c.why) for c in release.diff(home.corpus, released.name, made.version)} == {
+    assert {(c.change, c.why) for c in release_changes.diff(home.corpus, released.name, made.version)} == {
         ("MOD", "masking")
     }
     with closing(sqlite3.connect(home.corpus)) as db:
@@ -368,7 +368,7 @@ def test_hash_seed_and_order_do_not_matter(new_home: Any, pages: dict[str, bytes
             check=True,
             env={**os.environ, "PYTHONHASHSEED": seed},
         )
-        (made,) = release.listing(home.releases)
+        (made,) = release_index.listing(home.releases)
         roots.append(made.root)
         with zstandard.open(home.releases / made.version / exports.PIECES, "rb") as stream:
             sums.append(stream.read())
@@ -597,7 +597,7 @@ def test_a_corpus_of_an_earlier_fanwen(
     assert report.cleaned == report.documents == len(pages)
     made = release.create(home.corpus, home.releases)
     assert made is not None
-    (expected,) = release.listing(fresh.releases)
+    (expected,) = release_index.listing(fresh.releases)
     assert made.root == expected.root
     assert made.parent == ("2026.3.0" if state else None)
     assert verify.verify(home.corpus) == []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import fanwen
-from fanwen.corpus import dedup, release, search, stats, verify
+from fanwen.corpus import dedup, release, release_changes, search, stats, verify
 from fanwen.corpus.fingerprint import fingerprints, to_blob
 from fanwen.corpus.identity import leaf, piece_id, root, text_hash
 from fanwen.corpus.normalise import fold
@@ -185,7 +185,7 @@ def test_an_earlier_database_is_brought_up_to_date(old: Any, write: Any, html: A
     assert [row[:4] for row in facts(old.corpus) if row[0] == "piece"] == [
         row[:4] for row in before if row[0] == "piece"
     ]
-    changes = {(one.change, one.why) for one in release.diff(old.corpus, "2026.1.0", "2026.2.0")}
+    changes = {(one.change, one.why) for one in release_changes.diff(old.corpus, "2026.1.0", "2026.2.0")}
     assert changes == {("MOD", "text"), ("DEL", "source_gone")}
     assert verify.verify_home(old.archive, old.corpus, old.releases) == []
 

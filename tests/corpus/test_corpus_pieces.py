@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import fanwen
-from fanwen.corpus import duplicates, release
+from fanwen.corpus import duplicates, release, release_changes
 from fanwen.corpus.pieces import ingest_pieces
 from fanwen.errors import UsageError
 
@@ -135,7 +135,7 @@ def test_a_changed_row_is_a_new_state_of_the_same_piece(tmp_path: Path, write: A
     assert report.changed == 1
     assert first is not None
     assert second is not None
-    (change,) = release.diff(corpus, first.version, second.version)
+    (change,) = release_changes.diff(corpus, first.version, second.version)
     assert (change.piece_id, change.change) == ("s:1", "MOD")
     with fanwen.open(corpus) as opened:
         assert [piece.text for piece in opened.pieces(as_of=first.version)] == [write(1)]

@@ -17,7 +17,7 @@ import pytest
 import zstandard
 
 import fanwen
-from fanwen.corpus import exports, release, store, verify
+from fanwen.corpus import exports, release, release_index, store, verify
 from fanwen.errors import BlockedError, DamagedError, IncompleteError, UsageError
 
 
@@ -47,8 +47,8 @@ def test_what_a_release_holds(home: Any, released: Path) -> None:
     assert manifest["pieces"] == len(rows) == 3
     assert manifest["pieces_default"] == sum(row["excluded_why"] is None for row in rows) == 2
     assert manifest["root"] == release.verify(released).root
-    (shown,) = release.listing(home.releases)
-    assert release.show(home.releases).root == shown.root
+    (shown,) = release_index.listing(home.releases)
+    assert release_index.show(home.releases).root == shown.root
     with fanwen.open(released) as corpus:
         assert [piece.piece_id for piece in corpus.pieces(default=False)] == [row["id"] for row in rows]
         assert corpus.search(rows[0]["text"][5:9]).total >= 1

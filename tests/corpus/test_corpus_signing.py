@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fanwen.corpus import release, signing
+from fanwen.corpus import release, release_index, signing
+from fanwen.corpus.publishing import Publishing
 from fanwen.errors import DamagedError, UsageError
 
 pytestmark = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
@@ -34,7 +35,9 @@ def signers(folder: Path, **keys: Path) -> Path:
 def signed(home: Any, write: Any, html: Any, tmp_path: Path) -> Path:
     home.serve({"a": html("工作总结", write(1)), "b": html("读后感", write(2))})
     home.build()
-    made = release.create(home.corpus, home.releases, sign_key=key(tmp_path, "maintainer"))
+    made = release.create(
+        home.corpus, home.releases, publishing=Publishing(sign_key=key(tmp_path, "maintainer"))
+    )
     assert made is not None
     return Path(home.releases / made.version)
 
@@ -105,12 +108,12 @@ def test_a_key_that_cannot_sign_publishes_nothing(home: Any, write: Any, html: A
     no_key.chmod(0o600)
     for wrong in (tmp_path / "missing", no_key):
         with pytest.raises(UsageError, match=wrong.name):
-            release.create(home.corpus, home.releases, sign_key=wrong)
-        assert release.listing(home.releases) == []
+            release.create(home.corpus, home.releases, publishing=Publishing(sign_key=wrong))
+        assert release_index.listing(home.releases) == []
     with pytest.raises(UsageError, match="There is no file"):
         signing.signer(tmp_path / "SHA256SUMS", tmp_path / "nobody")
     # what was decided is finished with the next one that can
-    made = release.create(home.corpus, home.releases, sign_key=key(tmp_path, "good"))
+    made = release.create(home.corpus, home.releases, publishing=Publishing(sign_key=key(tmp_path, "good")))
     assert made is not None
     allowed = signers(tmp_path, fanwen=tmp_path / "good")
     assert release.verify(home.releases / made.version, signers=allowed).signed_by == "fanwen"

@@ -17,7 +17,16 @@ from leftovers import left_in, stretches
 from small_pdf import write_pdf
 
 import fanwen
-from fanwen.corpus import erase, exports, release, search, takedown_acts, takedown_journal, verify
+from fanwen.corpus import (
+    erase,
+    exports,
+    release,
+    release_index,
+    search,
+    takedown_acts,
+    takedown_journal,
+    verify,
+)
 from fanwen.corpus import stretches as stretches_module
 from fanwen.corpus.health import gates
 from fanwen.corpus.identity import text_hash
@@ -197,7 +206,7 @@ def test_a_release_made_during_a_hold_has_nothing_of_the_text(filled: Any, write
     assert lift(filled) == 4
     again = released(filled)
     assert texts(filled) == texts(filled, "2026.3.0")
-    root = {one.version: one.root for one in release.listing(filled.releases)}
+    root = {one.version: one.root for one in release_index.listing(filled.releases)}
     assert root[again] == root["2026.3.0"]
     assert is_whole(filled)
 
@@ -257,14 +266,14 @@ def test_after_a_purge_nothing_is_left_but_in_earlier_releases(filled: Any, writ
     (filled.path / "old.txt.gz").write_bytes(gzip.compress(mine.encode("utf-16")))
     (filled.releases / ".building-2026.3.9").mkdir()
     (filled.releases / ".building-2026.3.9" / "pieces").write_bytes(zstandard.compress(mine.encode()))
-    before = {one.version: (one.root, one.pieces) for one in release.listing(filled.releases)}
+    before = {one.version: (one.root, one.pieces) for one in release_index.listing(filled.releases)}
     purge(filled, url("mine.html"), siblings=True)
     wanted = stretches([mine], texts(filled))
     assert len(wanted) > 900
     assert left_in(filled.path, wanted, but=["releases/2026.3.0"]) == []
     assert left_in(filled.path, wanted) != []
     assert json.loads((filled.runs / "2026-03-01T08-00-00Z.json").read_text())["error"] == "见“…”"
-    assert (release.show(filled.releases, "2026.3.0").taken_down, case(filled).releases) == (
+    assert (release_index.show(filled.releases, "2026.3.0").taken_down, case(filled).releases) == (
         (CASE.case_id,),
         ("2026.3.0",),
     )
@@ -587,12 +596,12 @@ def test_a_release_is_issued_again_without_what_is_gone(filled: Any, write: Any,
     released(filled)
     purge(filled, url("mine.html"), siblings=True)
     made = released(filled)
-    before = {one.version: one for one in release.listing(filled.releases)}
+    before = {one.version: one for one in release_index.listing(filled.releases)}
     again = release.reissue(filled.corpus, filled.releases, "2026.3.0", delete_withdrawn=True)
     assert (again.root, again.pieces) == (before["2026.3.0"].root, before["2026.3.0"].pieces)
     assert (again.version, again.reissue_of) == ("2026.3.3", "2026.3.0")
     # killed before the former was marked, and run again
-    assert release.reissue(filled.corpus, filled.releases, "2026.3.0") == release.show(
+    assert release.reissue(filled.corpus, filled.releases, "2026.3.0") == release_index.show(
         filled.releases, "2026.3.3"
     )
     assert (
@@ -615,7 +624,7 @@ def test_a_release_that_is_issued_again_has_nothing_of_what_is_on_hold(filled: A
     hold(filled, url("mine.html"), siblings=True)
     again = release.reissue(filled.corpus, filled.releases, "2026.3.0")
     assert left_in(filled.releases / again.version, stretches([write(1)], texts(filled), step=5)) == []
-    assert again.root == release.show(filled.releases, "2026.3.0").root
+    assert again.root == release_index.show(filled.releases, "2026.3.0").root
     lift(filled)
     assert is_whole(filled)
 

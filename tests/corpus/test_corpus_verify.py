@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fanwen.corpus import exports, release, repair, verify
+from fanwen.corpus import exports, release, release_index, repair, verify
 
 PHONE = "联系电话是13912345678，有事请找王建国同志。"
 
@@ -95,7 +95,7 @@ REBUILT = {
     ("word", "script"), [(word, script) for word, scripts in REBUILT.items() for script in scripts]
 )
 def test_what_can_be_made_anew(damaged: Any, word: str, script: str) -> None:
-    before = [one.root for one in release.listing(damaged.releases)]
+    before = [one.root for one in release_index.listing(damaged.releases)]
     edit(damaged, script)
     troubles = found(damaged)
     assert any(word in one and "--repair" in one for one in troubles), troubles
@@ -103,7 +103,7 @@ def test_what_can_be_made_anew(damaged: Any, word: str, script: str) -> None:
     # a forged leaf of unreleased work is none of the things that repair: see the list of what is lost
     assert [one for one in done.remains if "leaf" not in one] == []
     assert done.done
-    assert [one.root for one in release.listing(damaged.releases)] == before
+    assert [one.root for one in release_index.listing(damaged.releases)] == before
     assert repair.repair(damaged).done == ()
 
 
@@ -215,7 +215,7 @@ def test_what_a_kill_left_over(damaged: Any) -> None:
 def test_releases_and_archive_and_their_sums(damaged: Any) -> None:
     folder = damaged.releases / "2026.3.0"
     (folder / exports.PIECES).write_bytes(b"x")
-    index = damaged.releases / release.INDEX
+    index = damaged.releases / release_index.INDEX
     with closing(sqlite3.connect(damaged.archive)) as db, db:
         db.execute("update body set data = x'00' where rowid = 1")
     troubles = found(damaged)
