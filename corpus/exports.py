@@ -19,6 +19,7 @@ from pathlib import Path
 
 import zstandard
 
+from fanwen.corpus import search_db, site
 from fanwen.corpus.card import CARD, card
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
@@ -77,6 +78,8 @@ def write(
         write_tables(db, folder)
         (folder / CARD).write_text(card(db, seq, publishing), encoding="utf-8")
         (folder / MANIFEST).write_text(_manifest(db, seq), encoding="utf-8")
+        search_db.write(db, folder / search_db.SEARCH_DB, text=publishing.site_text)
+        site.write(db, seq, folder, publishing)
     with plain.open("rb") as source, (folder / DATABASE).open("wb") as target:
         compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
         compressor.copy_stream(source, target, size=plain.stat().st_size)

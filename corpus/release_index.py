@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
+from fanwen.corpus import site
 from fanwen.corpus.exports import write_synced
 from fanwen.corpus.types import Release, ReleaseDetails, ReleaseFile
 from fanwen.errors import DamagedError, UsageError
@@ -122,4 +123,7 @@ def write(
         "mirrors": list(mirrors),
         "releases": [asdict(one) for one in entries],
     }
+    # before the list itself: killed between the two, the same command writes both again
+    page = site.releases_page(index["latest"], list(mirrors), entries)
+    write_synced(releases_dir / site.PAGE, page)
     write_synced(path, json.dumps(index, ensure_ascii=False, indent=2, sort_keys=True) + "\n")

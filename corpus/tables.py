@@ -176,7 +176,7 @@ where v.removed_in is null and coalesce(s.split, 'train') = :split {and_where} o
 """
 
 # of the pieces with one text the first stands for all
-_RELATIONS = """
+RELATIONS = """
 with one as (
   select f.key, v.piece, min(v.piece) over (partition by f.key) as first
   from piece_version v join fingerprint f on f.text = v.text where v.removed_in is null
@@ -205,7 +205,7 @@ join document_version dv on dv.id = v.document_version
 left join piece_version c on c.cluster = v.cluster and c.is_canonical and c.removed_in is null
 where v.removed_in is null order by v.piece
 """,
-    "relations": _RELATIONS,
+    "relations": RELATIONS,
     "rejects": """
 select d.url, d.site, dv.fetched_at, r.reason, r.detail from reject r
 join document_version dv on dv.id = r.document_version join document d on d.id = dv.document
