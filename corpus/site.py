@@ -165,7 +165,7 @@ def _header(sections: Iterable[str], up: str | None = None) -> str:
     return (
         '<header><strong lang="zh-Hans">fanwen 范文</strong>'
         f'<nav data-t-aria-label="sections">{links}{home}</nav>'
-        f'<label for="theme" data-t="theme"></label><select id="theme">{themes}</select>'
+        f'<select id="theme" data-t-aria-label="theme">{themes}</select>'
         '<button id="language" type="button" data-t="language"></button></header>'
     )
 
@@ -184,8 +184,8 @@ def _filter(kind: str, facets: Iterable[tuple[str, str, str, int]]) -> str:
         if name == kind
     )
     return (
-        f'<label for="{kind}" data-t="filter.{kind}"></label><select id="{kind}" name="{kind}">'
-        f'<option value="" data-t="filter-any"></option>{options}</select>'
+        f'<div><label for="{kind}" data-t="filter.{kind}"></label><select id="{kind}" name="{kind}">'
+        f'<option value="" data-t="filter-any"></option>{options}</select></div>'
     )
 
 
@@ -220,7 +220,7 @@ def _versions(db: sqlite3.Connection, seq: int) -> str:
     for at, change, why, count in db.execute(
         "select seq, change, why, count(*) from release_change group by 1, 2, 3 order by 1, 2, 4 desc, 3"
     ):
-        changes.setdefault((at, change), []).append(f"<li>{count:,} {_named('why', why)}</li>")
+        changes.setdefault((at, change), []).append(f"<li>{_named('why', why)} {count:,}</li>")
     columns = ("version", "date", "pieces", "default", "added", "changed", "removed")
     head = "".join(
         _word("th", f"{'history' if name in columns[:2] else 'versions'}.{name}") for name in columns

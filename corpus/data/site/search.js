@@ -78,18 +78,25 @@ function fill({ q, all, filters }) {
 
 let shown = 0; // counts what was asked for, so that a late answer does not replace a newer one
 let last = ""; // the search that the list shows
+let view = null; // the piece that is shown, as an address
 
 async function show() {
   const wanted = fromAddress();
   const mine = ++shown;
   const current = () => mine === shown;
+  const left = view;
+  view = wanted.piece ? location.hash : null;
   fill(wanted);
   at("piece").hidden = !wanted.piece;
   at("finder").hidden = Boolean(wanted.piece);
   try {
     if (wanted.other) await showTexts(wanted, ask, current);
     else if (wanted.piece) await showPiece(wanted, ask, current);
-    else if (last !== location.search) await showResults(wanted, current);
+    else {
+      if (last !== location.search) await showResults(wanted, current);
+      // whoever comes back from a piece goes on at its place in the list
+      list.querySelector(`a[href="${CSS.escape(left ?? "none")}"]`)?.focus();
+    }
   } catch (error) {
     if (current()) complain(error, wanted.piece ? at("piece") : at("problem"));
   }
