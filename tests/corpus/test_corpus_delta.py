@@ -82,7 +82,7 @@ def test_a_release_and_its_delta_give_the_next_byte_for_byte(releases: list[Path
 def test_what_follows_from_the_database_is_what_was_published(releases: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "derived"
     folder.mkdir()
-    exports.derive(_database(releases[1], tmp_path), folder)
+    exports.derive(_database(releases[1], tmp_path), folder, "full")
     derived = exports.files_in(folder)
     published = {one.path: one.sha256 for one in exports.files_in(releases[1])}
     assert {one.path: one.sha256 for one in derived}.items() <= published.items()
