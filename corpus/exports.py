@@ -90,8 +90,8 @@ def write(
 def derive(plain: Path, folder: Path, site_text: SiteText) -> None:
     """Write into ``folder`` every file that follows from the database of a release alone.
 
-    Who has the database, for instance from an earlier release and a delta, need not fetch these; ``site_text``
-    stands in release.json.
+    Who has the database, for instance from an earlier release and a delta, need not fetch these;
+    ``site_text`` stands in release.json.
     """
     (folder / "jsonl").mkdir()
     with _opened(plain) as db:

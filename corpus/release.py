@@ -285,8 +285,11 @@ def reissue(
     with open_store(corpus_path) as store:
         _note_reissue(store, known[version], again.version)
     if not known[version].withdrawn:
-        entries = [one for one in release_index.read_index(releases_dir) if one.version != version]
-        release_index.write(releases_dir, [*entries, replace(known[version], withdrawn=True)])
+        entries = [
+            replace(one, withdrawn=one.withdrawn or one.version == version)
+            for one in release_index.read_index(releases_dir)
+        ]
+        release_index.write(releases_dir, entries)
     if delete_withdrawn and (releases_dir / version).is_dir():
         # moved away first, so that there is never half of it under its name
         gone = (releases_dir / version).rename(releases_dir / f".building-{version}")
