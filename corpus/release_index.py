@@ -128,6 +128,5 @@ def write(
         "releases": [asdict(one) for one in entries],
     }
     # before the list itself: killed between the two, the same command writes both again
-    page = site.releases_page(index["latest"], list(mirrors), entries)
-    write_synced(releases_dir / site.PAGE, page)
+    write_synced(releases_dir / site.PAGE, site.releases_page(latest(entries), mirrors, entries))
     write_synced(path, json.dumps(index, ensure_ascii=False, indent=2, sort_keys=True) + "\n")

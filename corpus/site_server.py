@@ -131,12 +131,13 @@ class _Handler(SimpleHTTPRequestHandler):
         """What the address names, if it lies below the folder; nothing hidden (half-made releases)."""
         path = Path(self.translate_path(self.path))
         try:
-            if path.is_dir() and self.path.partition("?")[0].endswith("/"):
+            if self.path.partition("?")[0].endswith("/"):
                 path /= "index.html"
             inside = path.resolve(strict=True).relative_to(self.directory)
         except (OSError, ValueError):
             return None
-        return None if any(part.startswith(".") for part in inside.parts) else path
+        shown = not any(part.startswith(".") for part in inside.parts) and os.access(path, os.R_OK)
+        return path if shown and (path.is_file() or path.is_dir()) else None
 
     def _part(self, size: int, validators: tuple[str, str]) -> tuple[HTTPStatus, range]:
         """Status of the answer, and which bytes of the file are its body."""

@@ -106,6 +106,12 @@ def new_home(tmp_path: Path) -> Callable[[str], Home]:
 
 
 @pytest.fixture(scope="session")
+def home_in() -> Callable[[Path], Home]:
+    """A home in a given folder, for what several tests share."""
+    return Home
+
+
+@pytest.fixture(scope="session")
 def write() -> Callable[..., str]:
     """essay(seed, sentences)"""
     return essay
