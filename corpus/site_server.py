@@ -86,13 +86,15 @@ class _Handler(SimpleHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         path = self._file()
+        address, mark, query = self.path.partition("?")
+        if path is not None and path.is_dir():  # relative links on a page need its slash
+            self._redirect(f"{address}/{mark}{query}")
+            return
+        if path is None and address == "/" and Path(self.directory, "site/index.html").is_file():
+            self._redirect("/site/")  # the folder of one release
+            return
         if path is None:
             self.send_error(HTTPStatus.NOT_FOUND)
-            return
-        if path.is_dir():  # relative links on a page need its slash
-            address, mark, query = self.path.partition("?")
-            self.send_response(HTTPStatus.MOVED_PERMANENTLY)
-            self._end_headers({"Location": f"{address}/{mark}{query}", "Content-Length": "0"})
             return
         with path.open("rb") as stream:
             size, changed = os.fstat(stream.fileno()).st_size, os.fstat(stream.fileno()).st_mtime_ns
@@ -121,6 +123,10 @@ class _Handler(SimpleHTTPRequestHandler):
                 stream.seek(part.start)
                 for left in range(len(part), 0, -_CHUNK):
                     self.wfile.write(stream.read(min(_CHUNK, left)))
+
+    def _redirect(self, location: str) -> None:
+        self.send_response(HTTPStatus.FOUND)
+        self._end_headers({"Location": location, "Content-Length": "0"})
 
     def _end_headers(self, headers: Mapping[str, str]) -> None:
         for name, value in headers.items():

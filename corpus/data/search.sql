@@ -6,7 +6,7 @@ create table meta (name text primary key, value text) without rowid;
 -- every value of genre, site and year, the word that stands for it in grams, and how many pieces have it
 create table facet (kind text, value text, word text, pieces integer, primary key (kind, value)) without rowid;
 -- rowid is piece.n; pairs of characters as in corpus.db, those of titles after a t, and the words of facets
-create virtual table grams using fts5(words, content='', columnsize=0, detail=none, prefix='5', tokenize='ascii');
+create virtual table grams using fts5(words, content='', detail=none, prefix='5', tokenize='ascii');
 create table relation (
   a integer, b integer, relation text, containment_a real, containment_b real, primary key (a, b)
 ) without rowid;

@@ -85,7 +85,7 @@ def test_the_wheel_holds_only_fanwen(wheel: Path) -> None:
 
 def test_the_wheel_holds_every_data_file(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
-    for folder in ("spiders/sites", "spiders/samples", "cleaners/rules"):
+    for folder in ("spiders/sites", "spiders/samples", "cleaners/rules", "corpus/data", "corpus/_vendor"):
         for file in (ROOT / folder).rglob("*"):
             if file.is_file() and "__pycache__" not in file.parts:
                 assert f"fanwen/{file.relative_to(ROOT)}" in inside

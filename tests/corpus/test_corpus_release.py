@@ -40,7 +40,11 @@ def test_what_a_release_holds(home: Any, released: Path) -> None:
         *(f"data/{name}/{split}-00000-of-00001.parquet"
           for name in ("sample-10k", "sample-1k") for split in ("test", "train", "validation")),
         "data/sightings/train-00000-of-00001.parquet",
-        "fanwen.db.zst", "jsonl/pieces.jsonl.zst", "release.json", "removals.jsonl", "tombstones.jsonl",
+        "fanwen.db.zst", "jsonl/pieces.jsonl.zst", "release.json", "removals.jsonl", "search.db",
+        *(f"site/_vendor/sqlite-wasm/{name}"
+          for name in ("LICENSE", "SHA256SUMS", "VERSION", "index.mjs.gz", "sqlite3.wasm.gz")),
+        *(f"site/{name}" for name in ("diff.js", "index.html", "piece.js", "search.js", "worker.js")),
+        "tombstones.jsonl",
     ]  # fmt: skip
     with zstandard.open(released / exports.PIECES, "rt", encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream]

@@ -96,6 +96,13 @@ def test_nothing_beside_the_folder_is_served(get: Client, path: str) -> None:
     assert get(path)[0] == 404
 
 
+def test_the_folder_of_one_release_leads_to_its_site(get: Client, folder: Path) -> None:
+    assert get("/")[0] == 404
+    (folder / "a/site").rename(folder / "site")
+    status, _, headers = get("/")
+    assert (status, headers["Location"]) == (302, "/site/")
+
+
 def test_types_folders_and_empty_files(get: Client) -> None:
     status, body, headers = get("/a/site/?q=%E6%80%BB")
     assert (status, body.decode()) == (200, "<p>总结</p>")
@@ -103,7 +110,7 @@ def test_types_folders_and_empty_files(get: Client) -> None:
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert get("/a/search.db")[2]["Content-Type"] == "application/vnd.sqlite3"
     status, _, headers = get("/a/site?q=1")
-    assert (status, headers["Location"]) == (301, "/a/site/?q=1")
+    assert (status, headers["Location"]) == (302, "/a/site/?q=1")
     assert get("/a/empty")[:2] == (200, b"")
     assert get("/a/empty", Range="bytes=0-")[0] == 416
     assert get("/a/site/", "POST")[0] == 501
