@@ -52,7 +52,12 @@ def canonical(source: Path, target: Path) -> None:
         for sql in later:
             db.execute(sql)
         db.execute("commit")
-    with target.open("r+b") as file:
+    same_header(target)
+
+
+def same_header(path: Path) -> None:
+    """Have the header of a database name the same version of SQLite, whichever wrote it."""
+    with path.open("r+b") as file:
         file.seek(_VERSION_AT)
         file.write(_VERSION)
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
+from fanwen.corpus.canonical import same_header
 from fanwen.corpus.publishing import SiteText
 from fanwen.corpus.search import grams
 from fanwen.corpus.tables import RELATIONS
@@ -32,7 +33,7 @@ def write(db: sqlite3.Connection, path: Path, *, text: SiteText) -> None:
         target.execute("begin")
         words = _facets(db, target)
         numbers = _pieces(db, target, words, text)
-        target.executemany("insert or ignore into relation values (?, ?, ?, ?, ?)", _relations(db, numbers))
+        target.executemany("insert into relation values (?, ?, ?, ?, ?)", _relations(db, numbers))
         target.executemany("insert into history values (?, ?, ?, ?, ?, ?)", db.execute(_HISTORY))
         default = db.execute(f"select count(*) {_CURRENT} and {_DEFAULT}").fetchone()[0]
         version, date = db.execute("select version, date from release order by seq desc limit 1").fetchone()
@@ -46,6 +47,7 @@ def write(db: sqlite3.Connection, path: Path, *, text: SiteText) -> None:
         target.execute("vacuum")
     finally:
         target.close()
+    same_header(path)
 
 
 def facets(db: sqlite3.Connection) -> Iterator[tuple[str, str, str, int]]:
@@ -96,11 +98,9 @@ def _tokens(title: str | None, body: str | None, *words: str) -> Iterator[str]:
 
 def _relations(db: sqlite3.Connection, numbers: dict[str, int]) -> Iterator[tuple[object, ...]]:
     """Every relation from both sides, so that those of one piece lie together."""
-    cursor = db.execute(RELATIONS)
-    for a, b, relation, _, in_a, in_b, _ in cursor:
-        if a in numbers and b in numbers:
-            yield numbers[a], numbers[b], relation, in_a, in_b
-            yield numbers[b], numbers[a], relation, in_b, in_a
+    for a, b, relation, _, in_a, in_b, _ in db.execute(RELATIONS):
+        yield numbers[a], numbers[b], relation, in_a, in_b
+        yield numbers[b], numbers[a], relation, in_b, in_a
 
 
 _CURRENT = """

@@ -1,6 +1,8 @@
 -- The tables of search.db. VACUUM lays them out in this order: what every search reads comes first.
 -- Pages of 16 KiB hold a piece with its text, so that a reader over HTTP asks once for it.
 pragma page_size = 16384;
+pragma journal_mode = off;
+pragma synchronous = off;
 -- name and value: version, date, site_text, pieces, pieces_default (numbers 1 to this are the default set), format
 create table meta (name text primary key, value text) without rowid;
 -- every value of genre, site and year, the word that stands for it in grams, and how many pieces have it
