@@ -84,7 +84,7 @@ def _page(template: str, **parts: str) -> str:
 
 
 _WORD = re.compile(r"""<[^<>]*\bdata-t="([^"]+)"(?:[^<>]*\bdata-values='([^']*)')?[^<>]*>(?=<)""")
-_ATTRIBUTE = re.compile(r'data-t-(alt|aria-label|placeholder)="([^"]+)"')
+_ATTRIBUTE = re.compile(r'data-t-(aria-label|placeholder)="([^"]+)"')
 
 
 _VALUE = re.compile(r"\{(\w+)\}")
@@ -137,6 +137,7 @@ def _release_page(db: sqlite3.Connection, seq: int, folder: Path, publishing: Pu
     row = db.execute(f"select {', '.join(names)} from release where seq = ?", (seq,)).fetchone()
     facts: dict[str, object] = dict(zip(names, row, strict=True))
     facets = list(search_db.facets(db))
+    plots = "".join(_plot(path) for name in PLOTS if (path := folder / f"plots/{name}.svg").is_file())
     tiles = {name: facts[name] for name in names[2:]} | {"sites": sum(one[0] == "site" for one in facets)}
     version = str(facts["version"])
     return _page(
@@ -149,7 +150,8 @@ def _release_page(db: sqlite3.Connection, seq: int, folder: Path, publishing: Pu
             f"<div><dd>{count:,}</dd>{_word('dt', f'tile.{name}')}</div>" for name, count in tiles.items()
         ),
         filters="".join(_filter(kind, facets) for kind in search_db.FACETS),
-        plots="".join(_plot(name) for name in PLOTS if (folder / "plots" / f"{name}.svg").is_file()),
+        plots=plots,
+        open="" if plots else "open",
         counts="".join(_counts(kind, facets) for kind in search_db.FACETS),
         versions=_versions(db, seq),
         files="".join(_files(folder)),
@@ -189,11 +191,11 @@ def _filter(kind: str, facets: Iterable[tuple[str, str, str, int]]) -> str:
     )
 
 
-def _plot(name: str) -> str:
-    return (
-        f'<figure><img src="../plots/{name}.svg" loading="lazy" data-t-alt="plot.{name}">'
-        f"{_word('figcaption', f'plot.{name}')}</figure>"
-    )
+def _plot(path: Path) -> str:
+    """A plot; what it says of itself is there for those who do not see it."""
+    said = re.findall(r"<(?:title|desc)[^>]*>([^<]*)</", path.read_text(encoding="utf-8"))
+    alt = escape(unescape(": ".join(said)))
+    return f'<img src="../plots/{path.name}" loading="lazy" lang="zh-Hans" alt="{alt}">'
 
 
 def _counts(kind: str, facets: Iterable[tuple[str, str, str, int]]) -> str:

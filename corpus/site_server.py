@@ -42,8 +42,12 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 def serve(folder: Path, host: str, port: int) -> None:
-    """Serve ``folder`` until interrupted. Raises :class:`UsageError` for no folder or a port in use."""
+    """Serve ``folder`` until interrupted, after saying where.
+
+    Raises :class:`UsageError` for no folder or a port in use.
+    """
     with server(folder, host, port) as running, suppress(KeyboardInterrupt):
+        print(f"{folder} on http://{host}:{running.server_address[1]}/ (Ctrl-C ends it)", flush=True)
         running.serve_forever()
 
 

@@ -6,8 +6,9 @@ const LARGEST = 4e6; // cells of a table; a longer stretch counts as different a
 // [parts of a, parts of b]; a part is {text, same}, and those that are the same come in the same order.
 export function compare(a, b) {
   const sides = [[], []];
-  const put = (side, text, same) => {
+  const put = (side, text, equal) => {
     const last = sides[side].at(-1);
+    const same = equal || !text.trim();
     if (last?.same === same) last.text += text;
     else if (text) sides[side].push({ text, same });
   };

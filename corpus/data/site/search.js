@@ -4,6 +4,7 @@
 import { element, marked, showPiece, showTexts } from "./piece.js";
 
 const PAGE = 10;
+const TROUBLES = ["no-ranges", "no-database", "network", "changed"];
 const FILTERS = ["genre", "site", "year"];
 const at = (id) => document.getElementById(id);
 const form = at("form");
@@ -103,8 +104,10 @@ async function show() {
 }
 
 function complain(error, place) {
-  const key = { "no-ranges": 1, "no-database": 1, network: 1, changed: 1 }[error.kind] ? error.kind : "failed";
-  place.replaceChildren(element("p", { class: "note", role: "alert", t: `error.${key}`, values: { detail: error.detail ?? String(error) } }));
+  const key = TROUBLES.includes(error.kind) ? error.kind : "failed";
+  place.replaceChildren(element("p", {
+    class: "note", role: "alert", t: `error.${key}`, values: { detail: error.detail ?? String(error) },
+  }));
   status.replaceChildren();
 }
 
@@ -126,7 +129,8 @@ async function showResults(wanted, current) {
   const question = { terms: wanted.terms, words, all: wanted.all };
   try {
     await further(question, 0, current);
-    if (current() && list.children.length) {
+    if (!current()) last = ""; // the list was left before it was there
+    else if (list.children.length) {
       const counted = await ask({ ask: "count", ...question });
       if (current()) tell(counted);
     }
@@ -149,7 +153,6 @@ async function further(question, after, current) {
     } catch (error) {
       complain(error, at("problem"));
     }
-    list.children[list.children.length - 1]?.querySelector("a")?.scrollIntoView({ block: "nearest" });
   };
   if (after && pieces.length) list.children[list.children.length - pieces.length].querySelector("a").focus();
 }

@@ -19,7 +19,7 @@
     for (const one of within.querySelectorAll("[data-t]")) {
       one.textContent = t(one.dataset.t, JSON.parse(one.dataset.values ?? "{}"));
     }
-    for (const name of ["alt", "aria-label", "placeholder"]) {
+    for (const name of ["aria-label", "placeholder"]) {
       for (const one of within.querySelectorAll(`[data-t-${name}]`)) {
         one.setAttribute(name, t(one.getAttribute(`data-t-${name}`)));
       }
