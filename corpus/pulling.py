@@ -1,0 +1,156 @@
+"""Makes the folder of one release from what is here and what mirrors give: never half, never another one.
+
+In go what the index says of a release, the releases that are here, and mirrors; out comes its folder, in place
+once every file and the whole are proved. Until then it is ``.pulling-VERSION`` beside, where the next pull goes
+on. What is here is not moved again: files of other releases are copied, and what follows from the database is
+made from an earlier one and the deltas since, wherever that gives the published bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fanwen.corpus import exports, release, signing
+from fanwen.corpus.mirrors import PART, Mirrors
+from fanwen.corpus.release_index import Index
+from fanwen.corpus.types import ReleaseDetails, ReleaseFile, Verified
+from fanwen.errors import DamagedError, FanwenError
+
+_SCRATCH = ".delta"
+_VERSION = re.compile(r"\d{4}\.\d{1,2}\.\d{1,9}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_DELTA = re.compile(r"delta/from-(.+)\.jsonl\.zst")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A release that was put in place. Bytes: ``resumed`` lay here from a pull that was stopped, ``copied``
+    came from other releases here; ``delta_from`` is the release whose database was brought up to date."""
+
+    verified: Verified
+    resumed: int
+    copied: int
+    delta_from: str | None
+
+
+def make(
+    wanted: ReleaseDetails,
+    final: Path,
+    here: Mapping[str, Path],
+    index: Index,
+    mirrors: Mirrors,
+    signers: Path | None,
+) -> Made:
+    """Have the release ``wanted`` at ``final``, where nothing is yet; ``here`` are releases by version.
+
+    Raises :class:`DamagedError` where something is not what was published, and what ``mirrors`` raises.
+    """
+    _must_be_sound(wanted)
+    building = final.with_name(f".pulling-{final.name}")
+    building.mkdir(exist_ok=True)
+    resumed = _clear(building, wanted)
+    _bring(wanted, building, mirrors, only={exports.SUMS, signing.SIGNATURE})
+    _check_sums(wanted, building, signers)
+    copied = _copy(wanted, building, index, here)
+    delta_from = _derive(wanted, building, index, here, mirrors)
+    _bring(wanted, building, mirrors)
+    verified = release.verify(building, signers=signers)
+    if (verified.version, verified.root, verified.pieces) != (wanted.version, wanted.root, wanted.pieces):
+        raise DamagedError(
+            f"{building} holds another release than the index says; tell who publishes {wanted.version}."
+        )
+    exports.sync_tree(building)
+    building.rename(final)
+    exports.sync_folder(final.parent)
+    return Made(verified, resumed, copied, delta_from)
+
+
+def _must_be_sound(wanted: ReleaseDetails) -> None:
+    """Nothing that the index says may lead out of the folder of the release, or contradict itself."""
+    names = [file.path for file in wanted.files]
+    parents = {str(parent) for name in names for parent in Path(name).parents}
+    sums = [file.sha256 for file in wanted.files if file.path == exports.SUMS]
+    if (
+        not _VERSION.fullmatch(wanted.version)
+        or sums != [wanted.sums]
+        or len(names) != len(set(names) - parents)
+        or not all(_is_sound(file) for file in wanted.files)
+    ):
+        raise DamagedError(
+            f"What the index says of release {wanted.version!r} is not possible, or not safe; "
+            "nothing was fetched. Tell who publishes it."
+        )
+
+
+def _is_sound(file: ReleaseFile) -> bool:
+    safe = all(part and part[0] != "." for part in file.path.split("/")) and "\\" not in file.path
+    return (
+        safe
+        and file.path.isprintable()
+        and not file.path.endswith(PART)
+        and file.bytes >= 0
+        and bool(_SHA256.fullmatch(file.sha256))
+    )
+
+
+def _clear(building: Path, wanted: ReleaseDetails) -> int:
+    """Remove what does not belong there or is not right; how many bytes remain."""
+    shutil.rmtree(building / _SCRATCH, ignore_errors=True)
+    expected = {building / file.path: file.sha256 for file in wanted.files}
+    parts = {path.with_name(path.name + PART) for path in expected}
+    kept = 0
+    for path in sorted(building.rglob("*")):
+        if path.is_dir() and not path.is_symlink():
+            continue
+        right = path in expected and not path.is_symlink() and exports.file_hash(path) == expected[path]
+        if right or (path in parts and not path.is_symlink()):
+            kept += path.stat().st_size
+        else:
+            path.unlink()
+    return kept
+
+
+def _missing(wanted: ReleaseDetails, building: Path) -> list[ReleaseFile]:
+    return [file for file in wanted.files if not (building / file.path).exists()]
+
+
+def _bring(
+    wanted: ReleaseDetails, building: Path, mirrors: Mirrors, only: set[str] | None = None
+) -> None:
+    for file in _missing(wanted, building):
+        if only is None or file.path in only:
+            mirrors.bring(wanted.version, file, building / file.path)
+
+
+def _check_sums(wanted: ReleaseDetails, building: Path, signers: Path | None) -> None:
+    """What is signed has to say the same as the index, before much is fetched."""
+    if signers is not None:
+        signing.signer(building / exports.SUMS, signers)
+    said = release.read_sums(building / exports.SUMS)
+    own = {exports.SUMS, signing.SIGNATURE}
+    listed = {file.path: file.sha256 for file in wanted.files if file.path not in own}
+    for name in sorted(said.keys() | listed.keys()):
+        if said.get(name) != listed.get(name):
+            raise DamagedError(
+                f"{name} of release {wanted.version} is not the same in the index and in {exports.SUMS}; "
+                "tell who publishes it."
+            )
+
+
+def _copy(wanted: ReleaseDetails, building: Path, index: Index, here: Mapping[str, Path]) -> int:
+    """Take what other releases here have too; how many bytes."""
+    known = {
+        file.sha256: here[one.version] / file.path
+        for one in index.releases
+        if one.version in here
+        for file in one.files
+    }
+    copied = 0
+    for file in _missing(wanted, building):
+        if (source := known.get(file.sha256)) is not None and source.is_file():
+            copied += _take(source, file, building, shutil.copyfile)
+    return copied
