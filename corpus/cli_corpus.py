@@ -6,14 +6,13 @@ Each imports what it needs itself: a search should not wait for what only a buil
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from pathlib import Path
 
 import click
 
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import corpus_file, home_option, json_option
-from fanwen.corpus.report import Progress, print_json, table
+from fanwen.corpus.report import Progress, change_lines, print_json, table
 from fanwen.errors import DamagedError, UsageError
 
 
@@ -138,10 +137,7 @@ def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
         print_json(changes)
     elif changes:
         print(table((c.change, c.piece_id, c.why, c.title, c.url) for c in changes))
-        for change in ("ADD", "MOD", "DEL"):
-            why = Counter(one.why for one in changes if one.change == change)
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in why.most_common())
-            print(f"{why.total():,} {change}" + (f": {reasons}" if reasons else ""))
+        print("\n".join(change_lines(release_changes.counts(changes))))
     else:
         print(f"Nothing differs between {old} and {new}.")
 

@@ -1,48 +1,37 @@
-"""Pulls releases: from any static file server or a folder, whole and verified, or not at all.
+"""Pulls releases: ``fanwen pull``.
 
-In goes where releases are published, out comes the folder of one release. It is made in ``.pulling-VERSION``
-beside its place, where a pull that was killed goes on; every file is checked against the index as it ends, then
-all of it against its sums, its signature and its root hash, and only then it gets its name. What is here
-already is not moved again: files of other releases are copied, and what follows from the database is made from
-that of an earlier release and the deltas since, wherever that gives the published bytes.
+In goes where releases are published and a version, out comes the folder of that release, beside others, and
+a report. What was withdrawn is not pulled, and what is here and was withdrawn since is named.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import shutil
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 
-from fanwen.corpus import exports, release, release_changes, release_index, signing, transport
+from fanwen.corpus import exports, pulling, release, release_changes
 from fanwen.corpus.folders import held
+from fanwen.corpus.mirrors import Mirrors
 from fanwen.corpus.reader import database_of
-from fanwen.corpus.release_index import INDEX, Index
+from fanwen.corpus.release_index import Index
 from fanwen.corpus.store import explained, reading
-from fanwen.corpus.transport import Limits, MissingError, Source, TransportError, UnreachableError, WrongError
-from fanwen.corpus.types import ReleaseDetails, ReleaseFile, Verified
-from fanwen.errors import DamagedError, IncompleteError, RefusedError, UsageError
+from fanwen.corpus.transport import Limits
+from fanwen.corpus.types import ReleaseDetails, Verified
+from fanwen.errors import DamagedError, RefusedError, UsageError
 
 Progress = Callable[[str, int, int], None]
-
-_INDEX_LIMIT = 1 << 25  # bytes
-_VERSION = re.compile(r"\d{4}\.\d{1,2}\.\d{1,9}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_PART = ".part"
-_SCRATCH = ".delta"
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What a pull did. Bytes: ``bytes`` of the release, ``moved`` now, ``resumed`` from a pull that was
-    stopped, ``copied`` from other releases here.
+    """What a pull did. Bytes: ``bytes`` of the release, ``moved`` now with index.json, ``resumed`` from a
+    pull that was stopped, ``copied`` from other releases here.
 
-    ``how``: present, files, or delta, which is from release ``delta_from``. ``sources``: bytes by where they came
-    from. ``changes`` since release ``since``, the newest earlier one here: ADD, MOD and DEL by reason.
+    ``how``: present, files, or delta, which is from release ``delta_from``. ``sources``: bytes moved by where
+    they came from. ``changes`` since release ``since``, the newest earlier one here: ADD, MOD, DEL by reason.
     """
 
     version: str
@@ -66,7 +55,7 @@ class Pulled:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A release that can be had; ``here``: it lies in the folder of pulled ones."""
+    """A release that is published; ``here``: it lies in the folder of pulled ones."""
 
     version: str
     date: str
@@ -83,8 +72,8 @@ class Listed:
 def listing(
     base: str, folder: Path, *, mirrors: Sequence[str] = (), limits: Limits = Limits()
 ) -> list[Listed]:
-    """All releases at ``base``, the oldest first. Raises as :func:`pull` does."""
-    index = _Sources([base, *mirrors], limits).index()
+    """All releases at ``base``, as its index lists them. Raises what :func:`pull` raises for an index."""
+    index = Mirrors([base, *mirrors], limits).index()
     here = _here(folder, index)
     return [
         Listed(
@@ -92,7 +81,7 @@ def listing(
             one.date,
             one.pieces_default,
             one.pieces,
-            sum(file.bytes for file in one.files),
+            _size(one),
             one.root,
             one.withdrawn,
             _reissue(index, one),
@@ -117,38 +106,125 @@ def pull(
 
     ``signers`` is an SSH file of allowed signers, one of whom must have signed it.
     Raises :class:`UsageError` where there is no such release, :class:`RefusedError` for a withdrawn one,
-    :class:`DamagedError` where no source gives what was published, :class:`BlockedError` where another pull
-    works in ``folder``, :class:`IncompleteError` where sources fail: the next pull goes on.
+    :class:`DamagedError` where nobody gives what was published, :class:`BlockedError` where another
+    process pulls into ``folder``, :class:`IncompleteError` where network or disk fail: the next pull goes on.
     """
-    sources = _Sources([base, *mirrors], limits)
-    index = sources.index()
+    size = 0
+
+    def shown() -> None:
+        if progress is not None:
+            progress(f"{base}, kB", places.moved.total() // 1000, size // 1000)
+
+    places = Mirrors([base, *mirrors], limits, shown)
+    index = places.index()
     wanted = _chosen(index, version, base)
-    with held(folder), explained(folder):
+    size = _size(wanted)
+    final = folder / wanted.version
+    with held(folder, final), explained(folder):
         here = _here(folder, index)
-        warnings = tuple(_warnings(folder, index, here, wanted))
-        final = folder / wanted.version
-        work = _Work(sources, index, wanted, here, folder, signers, progress or (lambda *_: None))
+        warnings = (*places.notes, *_warnings(index, wanted, here))
         if os.path.lexists(final):
-            verified = _present(final, wanted, signers)
+            verified, made = _present(final, wanted, signers), None
         else:
-            verified = work.run()
-        since = _newest_before(wanted, here)
-        return Pulled(
-            wanted.version,
-            wanted.date,
-            str(final),
-            verified.root,
-            wanted.pieces,
-            wanted.pieces_default,
-            work.how if work.ran else "present",
-            sum(file.bytes for file in wanted.files),
-            sources.moved.total(),
-            work.resumed,
-            work.copied,
-            dict(sources.moved),
-            verified.signed_by,
-            work.delta_from,
-            since,
-            {} if since is None else _changes(final, since, wanted.version),
-            warnings,
+            made = pulling.make(wanted, final, here, index, places, signers)
+            verified = made.verified
+    since = None if made is None else _newest_before(wanted, index, here)
+    return Pulled(
+        wanted.version,
+        wanted.date,
+        str(final),
+        verified.root,
+        wanted.pieces,
+        wanted.pieces_default,
+        "present" if made is None else "delta" if made.delta_from else "files",
+        size,
+        places.moved.total(),
+        0 if made is None else made.resumed,
+        0 if made is None else made.copied,
+        dict(places.moved),
+        verified.signed_by,
+        None if made is None else made.delta_from,
+        None if since is None else since.version,
+        {} if since is None else _changes(final, since, wanted),
+        warnings,
+    )
+
+
+def _here(folder: Path, index: Index) -> dict[str, Path]:
+    """Folders of releases of this index that lie here, by version."""
+    found = {}
+    for one in index.releases:
+        sums = folder / one.version / exports.SUMS
+        if pulling.is_sound(one) and sums.is_file() and exports.file_hash(sums) == one.sums:
+            found[one.version] = sums.parent
+    return found
+
+
+def _chosen(index: Index, version: str | None, base: str) -> ReleaseDetails:
+    name = version or index.latest
+    if name is None:
+        raise UsageError(f"{base} lists no release that is good; ask who publishes it.")
+    found = next((one for one in index.releases if one.version == name), None)
+    if found is None:
+        raise UsageError(
+            f"There is no release {name} at {base}; 'fanwen pull {base} --list' shows those there are."
         )
+    if found.withdrawn:
+        again = _reissue(index, found)
+        hint = f"pull {again}, which is the same without it" if again else "no other stands for it yet"
+        raise RefusedError(f"Release {name} was withdrawn, since it holds what was taken down; {hint}.")
+    if not pulling.is_sound(found):
+        raise DamagedError(
+            f"What {base} says of release {name} is not possible, or not safe; tell who publishes it."
+        )
+    return found
+
+
+def _reissue(index: Index, withdrawn: ReleaseDetails) -> str | None:
+    """The release that stands for a withdrawn one, which may have been issued again more than once."""
+    again = {one.reissue_of: one for one in index.releases if one.reissue_of is not None}
+    at = again.get(withdrawn.version)
+    for _ in index.releases:
+        if at is None or not at.withdrawn:
+            break
+        at = again.get(at.version)
+    return None if at is None or at.withdrawn else at.version
+
+
+def _warnings(index: Index, wanted: ReleaseDetails, here: Mapping[str, Path]) -> Iterator[str]:
+    for one in index.releases:
+        cases = ", ".join(one.taken_down)
+        if one.withdrawn and one.version in here:
+            again = _reissue(index, one)
+            yield f"{here[one.version]} was withdrawn: remove it" + (f", and use {again}." if again else ".")
+        elif cases and (one.version in here or one == wanted):
+            yield (
+                f"Release {one.version} still holds what was taken down (case {cases}): "
+                "pull again later, it will be issued without."
+            )
+
+
+def _present(final: Path, wanted: ReleaseDetails, signers: Path | None) -> Verified:
+    try:
+        verified = release.verify(final, signers=signers)
+    except DamagedError as error:
+        raise DamagedError(f"{error} Remove or move {final} first.") from None
+    if exports.file_hash(final / exports.SUMS) != wanted.sums:
+        raise DamagedError(
+            f"{final} is another release of that name; keep those of different publishers apart by --to."
+        )
+    return verified
+
+
+def _newest_before(wanted: ReleaseDetails, index: Index, here: Mapping[str, Path]) -> ReleaseDetails | None:
+    earlier = (one for one in index.releases if one.version in here and one.seq < wanted.seq)
+    return max(earlier, key=lambda one: one.seq, default=None)
+
+
+def _changes(folder: Path, since: ReleaseDetails, wanted: ReleaseDetails) -> dict[str, dict[str, int]]:
+    with ExitStack() as stack, reading(database_of(folder, stack)) as store:
+        return release_changes.counts(release_changes.changes(store, since.seq, wanted.seq))
+
+
+def _size(one: ReleaseDetails) -> int:
+    return sum(file.bytes for file in one.files)

@@ -21,10 +21,13 @@ _INDEX_LIMIT = 1 << 25  # bytes
 
 
 class Mirrors:
-    """``moved`` counts the bytes that came, by place."""
+    """``moved`` counts the bytes that came, by place; ``notes`` say what was not as it should be."""
 
-    def __init__(self, bases: Sequence[str], limits: Limits, on_bytes: Callable[[int], None]) -> None:
+    def __init__(
+        self, bases: Sequence[str], limits: Limits, on_bytes: Callable[[], None] = lambda: None
+    ) -> None:
         self.moved: Counter[str] = Counter()
+        self.notes: tuple[str, ...] = ()
         self._limits = limits
         self._on_bytes = on_bytes
         self._places: list[Source] = []
@@ -46,6 +49,8 @@ class Mirrors:
             except ValueError:
                 troubles.append((place, ValueError("is no list of releases")))
             else:
+                if troubles:
+                    self.notes = (f"{INDEX} came from {place.base}, and may be old: {_said(troubles)}.",)
                 self._add(one for one in index.mirrors if one.startswith(("http://", "https://")))
                 return index
         said = _said(troubles)
@@ -86,7 +91,7 @@ class Mirrors:
     def _counter(self, place: Source) -> Callable[[int], None]:
         def count(size: int) -> None:
             self.moved[place.base] += size
-            self._on_bytes(size)
+            self._on_bytes()
 
         return count
 

@@ -1,29 +1,30 @@
 """Makes the folder of one release from what is here and what mirrors give: never half, never another one.
 
-In go what the index says of a release, the releases that are here, and mirrors; out comes its folder, in place
-once every file and the whole are proved. Until then it is ``.pulling-VERSION`` beside, where the next pull goes
-on. What is here is not moved again: files of other releases are copied, and what follows from the database is
-made from an earlier one and the deltas since, wherever that gives the published bytes.
+In go what the index says of a release, the releases that are here, and mirrors; out comes its folder, in
+place once every file and the whole are proved. Until then it is ``.pulling-VERSION`` beside, where the next
+pull goes on. What is here is not moved again: files of other releases are copied, and what follows from the
+database is made from an earlier one and the deltas since, wherever that gives the published bytes.
 """
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from fanwen.corpus import exports, release, signing
+import zstandard
+
+from fanwen.corpus import delta, exports, release, signing
 from fanwen.corpus.mirrors import PART, Mirrors
 from fanwen.corpus.release_index import Index
 from fanwen.corpus.types import ReleaseDetails, ReleaseFile, Verified
-from fanwen.errors import DamagedError, FanwenError
+from fanwen.errors import DamagedError
 
 _SCRATCH = ".delta"
 _VERSION = re.compile(r"\d{4}\.\d{1,2}\.\d{1,9}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_DELTA = re.compile(r"delta/from-(.+)\.jsonl\.zst")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,10 @@ def make(
     mirrors: Mirrors,
     signers: Path | None,
 ) -> Made:
-    """Have the release ``wanted`` at ``final``, where nothing is yet; ``here`` are releases by version.
+    """Have the sound release ``wanted`` at ``final``, where nothing is yet; ``here`` are releases by version.
 
     Raises :class:`DamagedError` where something is not what was published, and what ``mirrors`` raises.
     """
-    _must_be_sound(wanted)
     building = final.with_name(f".pulling-{final.name}")
     building.mkdir(exist_ok=True)
     resumed = _clear(building, wanted)
@@ -69,27 +69,23 @@ def make(
     return Made(verified, resumed, copied, delta_from)
 
 
-def _must_be_sound(wanted: ReleaseDetails) -> None:
-    """Nothing that the index says may lead out of the folder of the release, or contradict itself."""
-    names = [file.path for file in wanted.files]
-    parents = {str(parent) for name in names for parent in Path(name).parents}
+def is_sound(wanted: ReleaseDetails) -> bool:
+    """Whether nothing that the index says leads out of the folder of the release, or contradicts itself."""
+    names = {file.path for file in wanted.files}
+    parents = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     sums = [file.sha256 for file in wanted.files if file.path == exports.SUMS]
-    if (
-        not _VERSION.fullmatch(wanted.version)
-        or sums != [wanted.sums]
-        or len(names) != len(set(names) - parents)
-        or not all(_is_sound(file) for file in wanted.files)
-    ):
-        raise DamagedError(
-            f"What the index says of release {wanted.version!r} is not possible, or not safe; "
-            "nothing was fetched. Tell who publishes it."
-        )
+    return (
+        bool(_VERSION.fullmatch(wanted.version))
+        and sums == [wanted.sums]
+        and len(wanted.files) == len(names - parents)
+        and all(_is_sound(file) for file in wanted.files)
+    )
 
 
 def _is_sound(file: ReleaseFile) -> bool:
-    safe = all(part and part[0] != "." for part in file.path.split("/")) and "\\" not in file.path
     return (
-        safe
+        all(part and part[0] != "." for part in file.path.split("/"))
+        and "\\" not in file.path
         and file.path.isprintable()
         and not file.path.endswith(PART)
         and file.bytes >= 0
@@ -118,9 +114,7 @@ def _missing(wanted: ReleaseDetails, building: Path) -> list[ReleaseFile]:
     return [file for file in wanted.files if not (building / file.path).exists()]
 
 
-def _bring(
-    wanted: ReleaseDetails, building: Path, mirrors: Mirrors, only: set[str] | None = None
-) -> None:
+def _bring(wanted: ReleaseDetails, building: Path, mirrors: Mirrors, only: set[str] | None = None) -> None:
     for file in _missing(wanted, building):
         if only is None or file.path in only:
             mirrors.bring(wanted.version, file, building / file.path)
@@ -151,6 +145,66 @@ def _copy(wanted: ReleaseDetails, building: Path, index: Index, here: Mapping[st
     }
     copied = 0
     for file in _missing(wanted, building):
-        if (source := known.get(file.sha256)) is not None and source.is_file():
-            copied += _take(source, file, building, shutil.copyfile)
+        if file.sha256 in known:
+            copied += _take(known[file.sha256], file, building, shutil.copyfile)
     return copied
+
+
+def _take(given: Path, file: ReleaseFile, building: Path, put: Callable[[Path, Path], object]) -> int:
+    """Put what was found here into its place if it is what was published; how many bytes that spares."""
+    if not given.is_file() or exports.file_hash(given) != file.sha256:
+        return 0
+    target = building / file.path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(target.name + PART)
+    put(given, part)
+    part.replace(target)
+    return file.bytes
+
+
+def _derive(
+    wanted: ReleaseDetails, building: Path, index: Index, here: Mapping[str, Path], mirrors: Mirrors
+) -> str | None:
+    """Make what follows from the database from that of a release here; which, if deltas cost less than it.
+
+    A file that other versions of SQLite, zstd or Arrow make otherwise is left to be fetched.
+    """
+    missing = {file.path: file for file in _missing(wanted, building)}
+    base, chain = _chain(wanted, index, here)
+    size = sum(file.bytes for one, file in chain if one != wanted.version)
+    if exports.DATABASE not in missing or not chain or size >= missing[exports.DATABASE].bytes:
+        return None
+    scratch = building / _SCRATCH
+    (scratch / "files").mkdir(parents=True)
+    try:
+        deltas = [scratch / f"{n}.jsonl.zst" for n in range(len(chain))]
+        for (version, file), path in zip(chain, deltas, strict=True):
+            mirrors.bring(version, file, path)
+        exports.unpack_database(here[base], scratch / "base.db")
+        delta.apply(scratch / "base.db", deltas, scratch / "fanwen.db")
+        exports.derive(scratch / "fanwen.db", scratch / "files")
+        taken = [
+            _take(scratch / "files" / path, file, building, shutil.move) for path, file in missing.items()
+        ]
+        return base if any(taken) else None
+    except (DamagedError, zstandard.ZstdError):
+        return None  # every file is there to be fetched as well
+    finally:
+        shutil.rmtree(scratch)
+
+
+def _chain(
+    wanted: ReleaseDetails, index: Index, here: Mapping[str, Path]
+) -> tuple[str, list[tuple[str, ReleaseFile]]]:
+    """The way from a release here: its version, and the deltas since with the release that holds each."""
+    known = {one.version: one for one in index.releases}
+    chain: list[tuple[str, ReleaseFile]] = []
+    at = wanted
+    while at.version not in here:
+        steps = [(known.get(base), file) for file in at.files if (base := delta.base_of(file.path))]
+        before, file = next(((one, file) for one, file in steps if one and one.seq < at.seq), (None, None))
+        if before is None or file is None:
+            return "", []
+        chain.insert(0, (at.version, file))
+        at = before
+    return at.version, chain

@@ -93,7 +93,7 @@ def verify(path: Path, *, signers: Path | None = None) -> Verified:
         raise DamagedError(f"{SUMS} is missing in {path}; fetch the release again.")
     _check_against_index(path, present[SUMS].sha256)
     signed_by = None if signers is None else signing.signer(path / SUMS, signers)
-    expected = _read_sums(path / SUMS)
+    expected = read_sums(path / SUMS)
     for name, hashed in expected.items():
         if name not in present:
             raise DamagedError(f"{name} is missing in {path}; fetch the release again.")
@@ -398,7 +398,8 @@ def _files(folder: Path) -> tuple[ReleaseFile, ...]:
     return tuple(exports.files_in(folder))
 
 
-def _read_sums(path: Path) -> dict[str, str]:
+def read_sums(path: Path) -> dict[str, str]:
+    """The sum of each file that a SHA256SUMS names. Raises :class:`DamagedError`."""
     sums: dict[str, str] = {}
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,8 +1,8 @@
 """Brings single files from where releases are published: any static file server, or a local folder.
 
-In go a base (URL or folder) and the name, size and sum that the index gives a file; out comes that file, whole
-and right, or an error that says why not. What is there of it already is continued. No answer is read beyond
-the size that was said, and every wait has an end.
+In go a base (URL or folder) and the name, size and sum that the index gives a file; out comes that file,
+whole and right, or an error that says why not. What is there of it already is continued. No answer is read
+beyond the size that was said, and every wait has an end.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from fanwen.corpus.types import ReleaseFile
 from fanwen.errors import UsageError
 
 _CHUNK = 1 << 16
+_REDIRECTS = urllib3.Retry(None, connect=0, read=0, other=0, status=0, redirect=5)
 _BUSY = frozenset({408, 425, 429})
 
 
@@ -136,9 +137,7 @@ def bring(
             time.sleep(limits.waits[max(0, failures - 1)] if limits.waits else 0)
 
 
-def _continue(
-    one: Source, name: str, file: ReleaseFile, part: Path, on_bytes: Callable[[int], None]
-) -> None:
+def _continue(one: Source, name: str, file: ReleaseFile, part: Path, on_bytes: Callable[[int], None]) -> None:
     with part.open("r+b") as target:
         start = target.seek(0, 2)
         if start != file.bytes:
@@ -188,23 +187,21 @@ class _Server:
         if not address.hostname:
             raise ValueError
         self._address = address._replace(path=address.path.rstrip("/") + "/", fragment="")
+        self._timeout = urllib3.Timeout(limits.silence)
         proxy = urllib.request.getproxies().get(address.scheme)
-        own = urllib.request.proxy_bypass(str(address.hostname))  # type: ignore[attr-defined]
-        options = {
-            "timeout": urllib3.Timeout(limits.silence),
-            "retries": urllib3.Retry(None, connect=0, read=0, other=0, status=0, redirect=5),
-            "headers": {"Accept-Encoding": "identity", "User-Agent": "fanwen"},
-        }
-        self._pool = (
-            urllib3.ProxyManager(proxy, **options) if proxy and not own else urllib3.PoolManager(**options)
-        )
+        direct = proxy is None or urllib.request.proxy_bypass(address.hostname)
+        self._pool = urllib3.PoolManager() if direct else urllib3.ProxyManager(str(proxy))
 
     @contextmanager
     def opened(self, name: str, start: int) -> Iterator[tuple[int, Iterator[bytes]]]:
         url = self._address._replace(path=self._address.path + quote(name)).geturl()
-        wanted = {"Range": f"bytes={start}-"} if start else {}
+        headers = {"User-Agent": "fanwen", "Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
         try:
-            response = self._pool.request("GET", url, headers=self._pool.headers | wanted, preload_content=False)
+            response = self._pool.request(
+                "GET", url, headers=headers, timeout=self._timeout, retries=_REDIRECTS, preload_content=False
+            )
         except HTTPError as error:
             raise UnreachableError(_why(error)) from None
         try:
