@@ -18,12 +18,11 @@ import zstandard
 
 from fanwen.corpus import delta, exports, release, signing
 from fanwen.corpus.mirrors import PART, Mirrors
-from fanwen.corpus.release_index import Index
+from fanwen.corpus.release_index import VERSION, Index
 from fanwen.corpus.types import ReleaseDetails, ReleaseFile, Verified
 from fanwen.errors import DamagedError
 
 _SCRATCH = ".delta"
-_VERSION = re.compile(r"\d{4}\.\d{1,2}\.\d{1,9}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -75,7 +74,7 @@ def is_sound(wanted: ReleaseDetails) -> bool:
     parents = {str(parent) for name in names for parent in PurePosixPath(name).parents}
     sums = [file.sha256 for file in wanted.files if file.path == exports.SUMS]
     return (
-        bool(_VERSION.fullmatch(wanted.version))
+        bool(VERSION.fullmatch(wanted.version))
         and sums == [wanted.sums]
         and len(wanted.files) == len(names - parents)
         and all(_is_sound(file) for file in wanted.files)

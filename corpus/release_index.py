@@ -7,6 +7,7 @@ of each release, says which are withdrawn, which is the newest good one, and whe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from fanwen.corpus.types import Release, ReleaseDetails
 from fanwen.errors import DamagedError, UsageError
 
 INDEX = "index.json"
+VERSION = re.compile(r"\d{4}\.\d{1,2}\.\d{1,9}")
 
 
 def listing(releases_dir: Path) -> list[Release]:
