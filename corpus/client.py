@@ -72,7 +72,7 @@ class Listed:
 def listing(
     base: str, folder: Path, *, mirrors: Sequence[str] = (), limits: Limits = Limits()
 ) -> list[Listed]:
-    """All releases at ``base``, as its index lists them. Raises what :func:`pull` raises for an index."""
+    """All releases at ``base``, the oldest first. Raises what :func:`pull` raises for an index."""
     index = Mirrors([base, *mirrors], limits).index()
     here = _here(folder, index)
     return [
@@ -88,7 +88,7 @@ def listing(
             one.taken_down,
             one.version in here,
         )
-        for one in index.releases
+        for one in sorted(index.releases, key=lambda one: (one.seq, one.reissue_of is not None))
     ]
 
 

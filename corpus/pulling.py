@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -176,9 +177,12 @@ def _derive(
     scratch = building / _SCRATCH
     (scratch / "files").mkdir(parents=True)
     try:
-        deltas = [scratch / f"{n}.jsonl.zst" for n in range(len(chain))]
-        for (version, file), path in zip(chain, deltas, strict=True):
+        deltas = [scratch / f"{n}.jsonl.zst" for n in range(len(chain) - 1)]
+        for (version, file), path in zip(chain, deltas, strict=False):
             mirrors.bring(version, file, path)
+        (_, last) = chain[-1]  # which belongs to the release itself
+        _bring(wanted, building, mirrors, only={last.path})
+        deltas.append(building / last.path)
         exports.unpack_database(here[base], scratch / "base.db")
         delta.apply(scratch / "base.db", deltas, scratch / "fanwen.db")
         exports.derive(scratch / "fanwen.db", scratch / "files")
@@ -186,7 +190,7 @@ def _derive(
             _take(scratch / "files" / path, file, building, shutil.move) for path, file in missing.items()
         ]
         return base if any(taken) else None
-    except (DamagedError, zstandard.ZstdError):
+    except (DamagedError, zstandard.ZstdError, sqlite3.Error):
         return None  # every file is there to be fetched as well
     finally:
         shutil.rmtree(scratch)
