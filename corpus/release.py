@@ -10,6 +10,7 @@ and never moves the pointer to the last good release.
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import re
 import shutil
@@ -121,6 +122,8 @@ def _held(path: Path) -> set[tuple[str, int]]:
         if (path / tables.FOLDER).is_dir():
             held.add(exports.parquet_root(path))
     except (zstandard.ZstdError, sqlite3.Error, ArrowException, KeyError, ValueError, OSError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise  # of the disk that it is unpacked on, and nothing is wrong with the release
         raise DamagedError(f"The release at {path} cannot be read ({error}); fetch it again.") from None
     return held
 

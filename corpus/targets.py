@@ -6,6 +6,7 @@ its content, and every file that is written appears there whole or not at all. N
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -147,9 +148,10 @@ class _Files:
         except FanwenError:
             raise
         except Exception as error:
+            full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+            trouble = "is full" if full else f"failed ({type(error).__name__}: {error})"
             raise IncompleteError(
-                f"{self._destination} failed ({type(error).__name__}: {error}); run the command again, "
-                "it goes on where it stopped."
+                f"{self._destination} {trouble}; run the command again, it goes on where it stopped."
             ) from error
 
 

@@ -59,7 +59,13 @@ class UnreachableError(TransportError):
     """It does not answer, or stops in the middle."""
 
 
-Opened = AbstractContextManager[tuple[int, Iterator[bytes]]]
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The bytes of a file from ``start`` on. ``declared``: where they end is known, they do not just stop."""
+
+    start: int
+    declared: bool
+    chunks: Iterator[bytes]
 
 
 class Source(Protocol):
@@ -67,8 +73,8 @@ class Source(Protocol):
 
     base: str
 
-    def opened(self, name: str, start: int) -> Opened:
-        """The bytes of a file from ``start`` on, or from where the source begins instead; raises
+    def opened(self, name: str, start: int) -> AbstractContextManager[Answer]:
+        """A file from ``start`` on, or from its beginning where only that can be had; raises
         :class:`TransportError`."""
         ...
 
@@ -90,8 +96,8 @@ def read(one: Source, name: str, limit: int, limits: Limits) -> bytes:
         content = bytearray()
         began = time.monotonic()
         try:
-            with one.opened(name, 0) as (_, chunks):
-                for chunk in chunks:
+            with one.opened(name, 0) as answer:
+                for chunk in answer.chunks:
                     content += chunk
                     if len(content) > limit:
                         raise WrongError(f"is larger than {limit:,} bytes")
@@ -141,15 +147,16 @@ def _continue(one: Source, name: str, file: ReleaseFile, part: Path, on_bytes: C
     with part.open("r+b") as target:
         start = target.seek(0, 2)
         if start != file.bytes:
-            with one.opened(name, start if start < file.bytes else 0) as (at, chunks):
-                target.truncate(target.seek(at))
-                for chunk in chunks:
+            with one.opened(name, start if start < file.bytes else 0) as answer:
+                target.truncate(target.seek(answer.start))
+                for chunk in answer.chunks:
                     if target.tell() + len(chunk) > file.bytes:
                         raise WrongError(f"is larger than {file.bytes:,} bytes, which the index says")
                     target.write(chunk)
                     on_bytes(len(chunk))
             if target.tell() < file.bytes:
-                raise UnreachableError(f"ended after {target.tell():,} of {file.bytes:,} bytes")
+                ended = f"ended after {target.tell():,} of {file.bytes:,} bytes"
+                raise WrongError(ended) if answer.declared else UnreachableError(ended)
     if file_hash(part) != file.sha256:
         raise WrongError("is not what the index says: another SHA-256")
 
@@ -168,14 +175,14 @@ class _Folder:
         self.base = base
 
     @contextmanager
-    def opened(self, name: str, start: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+    def opened(self, name: str, start: int) -> Iterator[Answer]:
         path = Path(self.base) / name
         if not path.is_file():
             raise MissingError("is missing")
         try:
             with path.open("rb") as stream:
                 stream.seek(start)
-                yield start, iter(lambda: stream.read(_CHUNK), b"")
+                yield Answer(start, True, iter(lambda: stream.read(_CHUNK), b""))
         except PermissionError as error:
             raise UnreachableError(f"cannot be read ({error.strerror})") from None
 
@@ -193,7 +200,7 @@ class _Server:
         self._pool = urllib3.PoolManager() if direct else urllib3.ProxyManager(str(proxy))
 
     @contextmanager
-    def opened(self, name: str, start: int) -> Iterator[tuple[int, Iterator[bytes]]]:
+    def opened(self, name: str, start: int) -> Iterator[Answer]:
         url = self._address._replace(path=self._address.path + quote(name)).geturl()
         headers = {"User-Agent": "fanwen", "Accept-Encoding": "identity"}
         if start:
@@ -205,7 +212,8 @@ class _Server:
         except HTTPError as error:
             raise UnreachableError(_why(error)) from None
         try:
-            yield self._start(response, start), _chunks(response)
+            declared = "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+            yield Answer(self._start(response, start), declared, _chunks(response))
         finally:
             response.close()
 

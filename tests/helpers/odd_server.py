@@ -107,6 +107,18 @@ def cut(after: int) -> Oddity:
     return odd
 
 
+def bare(after: int) -> Oddity:
+    """The same, of a server that says no length: the end of the connection is the end of the file."""
+
+    def odd(answer: Answer, content: bytes) -> None:
+        start = answer.start_of()
+        answer.close_connection = True
+        answer.head(206 if start else 200, None, f"bytes {start}-/*" if start else "")
+        answer.write(content[start : start + after])
+
+    return odd
+
+
 def stall(after: int) -> Oddity:
     """Nothing comes any more after so many bytes of the file."""
 
