@@ -6,6 +6,7 @@ Each imports what it needs itself: a search should not wait for what only a buil
 from __future__ import annotations
 
 import dataclasses
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ import click
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import corpus_file, home_option, json_option
 from fanwen.corpus.report import Progress, change_lines, print_json, table
+from fanwen.corpus.types import ReleaseDetails
 from fanwen.errors import DamagedError, UsageError
 
 
@@ -57,8 +59,8 @@ def release_create(home: Home, as_json: bool, date: str | None, sign_key: Path |
     publishing = home.publishing()
     if sign_key is not None:
         publishing = dataclasses.replace(publishing, sign_key=sign_key)
-    with home.locked("release create"):
-        erase.finish(home)
+    with home.locked("release create"), closing(Progress()) as progress:
+        erase.finish(home, progress)
         made = release_module.create(
             corpus_file(home),
             home.releases,
@@ -66,6 +68,7 @@ def release_create(home: Home, as_json: bool, date: str | None, sign_key: Path |
             mask=home.config().mask,
             takedown=home.takedown(),
             publishing=publishing,
+            progress=progress,
         )
     if as_json:
         print_json(made)
@@ -85,17 +88,17 @@ def release_list(home: Home, as_json: bool) -> None:
     """All releases, newest last."""
     from fanwen.corpus import release_index
 
-    releases = release_index.listing(home.releases)
+    releases = release_index.read_index(home.releases)
     if as_json:
-        print_json(releases)
+        print_json(release_index.listing(home.releases))
     elif releases:
-        head = ("version", "date", "default", "pieces", "clusters", "root")
+        head = ("version", "date", "default", "pieces", "clusters", "root", "")
         print(
             table(
                 [
                     head,
                     *(
-                        (r.version, r.date, r.pieces_default, r.pieces, r.clusters, r.root[:16])
+                        (r.version, r.date, r.pieces_default, r.pieces, r.clusters, r.root[:16], _state(r))
                         for r in releases
                     ),
                 ]
@@ -103,6 +106,14 @@ def release_list(home: Home, as_json: bool) -> None:
         )
     else:
         print(f"No release in {home.releases} yet; 'fanwen release create' makes one.")
+
+
+def _state(release: ReleaseDetails) -> str:
+    """What is to be known of a release beside its figures."""
+    again = f"{release.reissue_of} issued again" if release.reissue_of else ""
+    if release.withdrawn:
+        return "withdrawn"
+    return f"holds what was taken down ({', '.join(release.taken_down)})" if release.taken_down else again
 
 
 @release.command("show")
@@ -130,9 +141,11 @@ def release_show(home: Home, as_json: bool, version: str | None) -> None:
 @click.argument("new")
 def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
     """Pieces that were added, modified or removed between two releases, and why."""
-    from fanwen.corpus import release_changes
+    from fanwen.corpus import release_changes, release_index
 
-    changes = release_changes.diff(corpus_file(home), old, new)
+    again = {one.version: one.reissue_of for one in release_index.read_index(home.releases)}
+    # one that was issued again holds the same pieces, under a number that only the index knows
+    changes = release_changes.diff(corpus_file(home), again.get(old) or old, again.get(new) or new)
     if as_json:
         print_json(changes)
     elif changes:

@@ -29,6 +29,8 @@ LEVEL = 19
 ROWS = 1000  # of a line
 _FORMAT = 1
 _BLOB = "b64"
+# whatever a file that is no delta makes of reading it as one
+_UNREADABLE = (StopIteration, LookupError, TypeError, ValueError, zstandard.ZstdError, sqlite3.Error)
 
 
 def name_from(base: str) -> str:
@@ -141,10 +143,10 @@ def _apply(db: sqlite3.Connection, delta: Path) -> None:
             known = {table.name: table for table in tables(db)}
             for line in lines:
                 entry = json.loads(line)
-                _change(db, known[entry.pop("table")], entry)
+                _change(db, known[entry["table"]], entry)
             if head["to"] != _version(db):
                 raise ValueError("it does not lead where it says")
-    except (StopIteration, KeyError, TypeError, ValueError, zstandard.ZstdError, sqlite3.Error) as error:
+    except _UNREADABLE as error:
         raise DamagedError(f"{delta.name} cannot be applied ({error}); fetch it again.") from None
 
 

@@ -24,7 +24,7 @@ from fanwen.corpus.canonical import canonical
 from fanwen.corpus.card import CARD, card
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
-from fanwen.corpus.publishing import Publishing
+from fanwen.corpus.publishing import Publishing, SiteText
 from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
 from fanwen.corpus.tables import FOLDER as TABLES
 from fanwen.corpus.tables import read_rows, write_tables
@@ -75,10 +75,10 @@ def write(
     """
     plain = folder / "fanwen.db"
     _database(store, seq, plain, reissue)
-    derive(plain, folder)
+    derive(plain, folder, publishing.site_text)
     with _opened(plain) as db:
         (folder / CARD).write_text(card(db, seq, publishing), encoding="utf-8")
-        (folder / MANIFEST).write_text(_manifest(db, seq), encoding="utf-8")
+        (folder / MANIFEST).write_text(_manifest(db, seq, publishing), encoding="utf-8")
     if base is not None:
         _write_delta(base, plain, folder)
     plain.unlink()
@@ -87,10 +87,11 @@ def write(
     sync_tree(folder)
 
 
-def derive(plain: Path, folder: Path) -> None:
+def derive(plain: Path, folder: Path, site_text: SiteText) -> None:
     """Write into ``folder`` every file that follows from the database of a release alone.
 
-    Who has the database, for instance from an earlier release and a delta, need not fetch these.
+    Who has the database, for instance from an earlier release and a delta, need not fetch these;
+    ``site_text`` stands in release.json.
     """
     (folder / "jsonl").mkdir()
     with _opened(plain) as db:
@@ -373,13 +374,14 @@ def sync_tree(folder: Path) -> None:
     sync_folder(folder)
 
 
-def _manifest(db: sqlite3.Connection, seq: int) -> str:
+def _manifest(db: sqlite3.Connection, seq: int, publishing: Publishing) -> str:
     columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools, mask"
     columns += ", reissue_of"
     values = db.execute(f"select {columns} from release where seq = ?", (seq,)).fetchone()
     manifest = dict(zip(columns.split(", "), values, strict=True))
     for name in ("tools", "mask"):
         manifest[name] = json.loads(manifest[name])
+    manifest["site_text"] = publishing.site_text
     return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 

@@ -14,11 +14,13 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import get_args
 
 import zstandard
 
 from fanwen.corpus import delta, exports, release, signing
 from fanwen.corpus.mirrors import PART, Mirrors
+from fanwen.corpus.publishing import SiteText
 from fanwen.corpus.release_index import VERSION, Index
 from fanwen.corpus.types import ReleaseDetails, ReleaseFile, Verified
 from fanwen.errors import DamagedError
@@ -53,7 +55,7 @@ def make(
     building = final.with_name(f".pulling-{final.name}")
     building.mkdir(exist_ok=True)
     resumed = _clear(building, wanted)
-    _bring(wanted, building, mirrors, only={exports.SUMS, signing.SIGNATURE})
+    _bring(wanted, building, mirrors, only={exports.SUMS, signing.SIGNATURE, exports.MANIFEST})
     _check_sums(wanted, building, signers)
     copied = _copy(wanted, building, index, here)
     delta_from = _derive(wanted, building, index, here, mirrors)
@@ -185,7 +187,7 @@ def _derive(
         deltas.append(building / last.path)
         exports.unpack_database(here[base], scratch / "base.db")
         delta.apply(scratch / "base.db", deltas, scratch / "fanwen.db")
-        exports.derive(scratch / "fanwen.db", scratch / "files")
+        exports.derive(scratch / "fanwen.db", scratch / "files", _site_text(building))
         taken = [
             _take(scratch / "files" / path, file, building, shutil.move) for path, file in missing.items()
         ]
@@ -194,6 +196,11 @@ def _derive(
         return None  # every file is there to be fetched as well
     finally:
         shutil.rmtree(scratch)
+
+
+def _site_text(building: Path) -> SiteText:
+    said = release.read_manifest(building).get("site_text")
+    return next((one for one in get_args(SiteText) if one == said), "full")
 
 
 def _chain(

@@ -102,7 +102,7 @@ def verify(path: Path, *, signers: Path | None = None) -> Verified:
             raise DamagedError(f"{name} in {path} is not what {SUMS} says; fetch the release again.")
     for name in sorted(present.keys() - expected.keys() - {SUMS, signing.SIGNATURE}):
         raise DamagedError(f"{name} in {path} does not belong to the release; remove it or fetch it again.")
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     held = _held(path)
     if held != {(str(manifest.get("root")), manifest.get("pieces"))}:
         raise DamagedError(
@@ -288,8 +288,11 @@ def reissue(
     with open_store(corpus_path) as store:
         _note_reissue(store, known[version], again.version)
     if not known[version].withdrawn:
-        entries = [one for one in release_index.read_index(releases_dir) if one.version != version]
-        release_index.write(releases_dir, [*entries, replace(known[version], withdrawn=True)])
+        entries = [
+            replace(one, withdrawn=one.withdrawn or one.version == version)
+            for one in release_index.read_index(releases_dir)
+        ]
+        release_index.write(releases_dir, entries)
     if delete_withdrawn and (releases_dir / version).is_dir():
         # moved away first, so that there is never half of it under its name
         gone = (releases_dir / version).rename(releases_dir / f".building-{version}")
@@ -427,7 +430,8 @@ def _check_against_index(path: Path, sums_hash: str) -> None:
             )
 
 
-def _read_manifest(path: Path) -> dict[str, object]:
+def read_manifest(path: Path) -> dict[str, object]:
+    """What the release.json in a folder says. Raises :class:`DamagedError`."""
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except (ValueError, FileNotFoundError):

@@ -339,7 +339,12 @@ def test_who_signed_is_asked_before_much_is_fetched(
     (tmp_path / "strangers").write_text(f"fanwen {stranger.with_suffix('.pub').read_text()}")
     with pytest.raises(DamagedError, match="by none of the signers"):
         pull(server.url, to, signers=tmp_path / "strangers")
-    assert set(server.served) == {"index.json", f"{THIRD}/SHA256SUMS", f"{THIRD}/SHA256SUMS.sig"}
+    assert set(server.served) == {
+        "index.json",
+        f"{THIRD}/SHA256SUMS",
+        f"{THIRD}/SHA256SUMS.sig",
+        f"{THIRD}/release.json",
+    }
     assert pull(server.url, to, signers=published.path / "signers").signed_by == "fanwen"
     with pytest.raises(DamagedError, match="by none of the signers"):
         pull(server.url, to, signers=tmp_path / "strangers")
