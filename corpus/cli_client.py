@@ -76,11 +76,11 @@ def _report(done: Pulled) -> Iterator[str]:
         yield f"It was there: every file and the root hash are right{signed}."
     else:
         by = f" by the delta from {done.delta_from}" if done.delta_from else ""
-        yield (
-            f"Every file and the root hash are right{signed}. {_mb(done.moved)} of {_mb(done.bytes)} MB "
-            f"came over{by}; {_mb(done.resumed)} MB were there of a pull before."
-        )
-        yield from (f"  {_mb(size)} MB from {place}" for place, size in done.sources.items())
+        before = f", {_mb(done.resumed)} MB had come before" if done.resumed else ""
+        yield f"{_mb(done.moved)} of {_mb(done.bytes)} MB came over{by}{before}."
+        if len(done.sources) > 1:
+            yield from (f"  {_mb(size)} MB from {place}" for place, size in done.sources.items())
+        yield f"Every file and the root hash are right{signed}."
     if done.since is not None:
         yield f"Since {done.since}:"
         yield from (f"  {line}" for line in change_lines(done.changes))
