@@ -109,11 +109,10 @@ def pull(
     :class:`DamagedError` where nobody gives what was published, :class:`BlockedError` where another
     process pulls into ``folder``, :class:`IncompleteError` where network or disk fail: the next pull goes on.
     """
-    size = 0
+    size, step = 0, progress or (lambda stage, done, total: None)
 
     def shown() -> None:
-        if progress is not None:
-            progress(f"{base}, kB", places.moved.total() // 1000, size // 1000)
+        step("pulled, kB", places.moved.total() // 1000, size // 1000)
 
     places = Mirrors([base, *mirrors], limits, shown)
     index = places.index()
@@ -126,7 +125,7 @@ def pull(
         if os.path.lexists(final):
             verified, made = _present(final, wanted, signers), None
         else:
-            made = pulling.make(wanted, final, here, index, places, signers)
+            made = pulling.make(wanted, final, here, index, places, signers, step)
             verified = made.verified
     since = None if made is None else _newest_before(wanted, index, here)
     return Pulled(

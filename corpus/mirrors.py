@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from fanwen.corpus import release_index, transport
@@ -51,7 +52,10 @@ class Mirrors:
             else:
                 if troubles:
                     self.notes = (f"{INDEX} came from {place.base}, and may be old: {_said(troubles)}.",)
-                self._add(one for one in index.mirrors if one.startswith(("http://", "https://")))
+                for base in index.mirrors:
+                    if base.startswith(("http://", "https://")):  # a list from afar names no folder here
+                        with suppress(UsageError):
+                            self._add([base])
                 return index
         said = _said(troubles)
         if all(isinstance(error, UnreachableError) for _, error in troubles):

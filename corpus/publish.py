@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fanwen.corpus import exports, release, release_index
-from fanwen.corpus.release_index import INDEX, VERSION, Index
+from fanwen.corpus.release_index import INDEX, VERSION
 from fanwen.corpus.targets import Files, Target, target
-from fanwen.corpus.types import ReleaseFile
+from fanwen.corpus.types import ReleaseDetails, ReleaseFile
 from fanwen.errors import DamagedError, RefusedError, UsageError
 
 Progress = Callable[[str, int, int], None]
@@ -50,10 +50,12 @@ def publish(
     :class:`UsageError` where there is nothing to publish, :class:`IncompleteError` where the way fails.
     """
     there = target(destination, releases)
-    index = _index(releases)
-    _must_follow(there.index(), index, destination)
+    ours = release_index.read_index(releases)
+    if not ours:
+        raise UsageError(f"There is no release in {releases} yet; run 'fanwen release create'.")
+    _must_follow(there.index(), ours, destination)
     step = progress or (lambda stage, done, total: None)
-    good = [one for one in index.releases if not one.withdrawn]
+    good = [one for one in ours if not one.withdrawn]
     for number, one in enumerate(good, start=1):
         step("releases verified", number, len(good))
         release.verify(releases / one.version)
@@ -77,7 +79,7 @@ def publish(
     if not dry_run:
         for batch in (fixed, loose, last):
             _send(there, {name: files[name] for name in names if name in batch}, step)
-    withdrawn = (one.version for one in index.releases if one.withdrawn)
+    withdrawn = (one.version for one in ours if one.withdrawn)
     gone = [version for version in withdrawn if not (releases / version).exists()] if delete_withdrawn else []
     return Published(
         destination,
@@ -90,25 +92,15 @@ def publish(
     )
 
 
-def _index(releases: Path) -> Index:
-    path = releases / INDEX
-    if not path.is_file():
-        raise UsageError(f"There is no release in {releases} yet; run 'fanwen release create'.")
-    try:
-        return release_index.parse(path.read_bytes())
-    except ValueError:
-        raise DamagedError(f"{path} cannot be read; restore it from a copy of the releases.") from None
-
-
-def _must_follow(there: bytes | None, index: Index, destination: str) -> None:
+def _must_follow(there: bytes | None, ours: Sequence[ReleaseDetails], destination: str) -> None:
     """Whoever pulled what is listed there must find the same in our list."""
     try:
         listed = () if there is None else release_index.parse(there).releases
     except ValueError:
         raise DamagedError(f"{INDEX} at {destination} is no list of releases; look whose it is.") from None
-    ours = {one.version: one.sums for one in index.releases}
+    known = {one.version: one.sums for one in ours}
     for one in listed:
-        if ours.get(one.version) != one.sums:
+        if known.get(one.version) != one.sums:
             raise DamagedError(
                 f"{INDEX} at {destination} lists a release {one.version} that this home has not, or has "
                 "otherwise; publish into a folder of its own."

@@ -25,6 +25,8 @@ from fanwen.corpus.release_index import VERSION, Index
 from fanwen.corpus.types import ReleaseDetails, ReleaseFile, Verified
 from fanwen.errors import DamagedError
 
+Progress = Callable[[str, int, int], None]
+
 _SCRATCH = ".delta"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -47,6 +49,7 @@ def make(
     index: Index,
     mirrors: Mirrors,
     signers: Path | None,
+    step: Progress,
 ) -> Made:
     """Have the sound release ``wanted`` at ``final``, where nothing is yet; ``here`` are releases by version.
 
@@ -58,8 +61,9 @@ def make(
     _bring(wanted, building, mirrors, only={exports.SUMS, signing.SIGNATURE, exports.MANIFEST})
     _check_sums(wanted, building, signers)
     copied = _copy(wanted, building, index, here)
-    delta_from = _derive(wanted, building, index, here, mirrors)
+    delta_from = _derive(wanted, building, index, here, mirrors, step)
     _bring(wanted, building, mirrors)
+    step("verifying", 1, 1)
     verified = release.verify(building, signers=signers)
     if (verified.version, verified.root, verified.pieces) != (wanted.version, wanted.root, wanted.pieces):
         raise DamagedError(
@@ -165,7 +169,12 @@ def _take(given: Path, file: ReleaseFile, building: Path, put: Callable[[Path, P
 
 
 def _derive(
-    wanted: ReleaseDetails, building: Path, index: Index, here: Mapping[str, Path], mirrors: Mirrors
+    wanted: ReleaseDetails,
+    building: Path,
+    index: Index,
+    here: Mapping[str, Path],
+    mirrors: Mirrors,
+    step: Progress,
 ) -> str | None:
     """Make what follows from the database from that of a release here; which, if deltas cost less than it.
 
@@ -185,6 +194,7 @@ def _derive(
         (_, last) = chain[-1]  # which belongs to the release itself
         _bring(wanted, building, mirrors, only={last.path})
         deltas.append(building / last.path)
+        step("applying deltas", 1, 1)
         exports.unpack_database(here[base], scratch / "base.db")
         delta.apply(scratch / "base.db", deltas, scratch / "fanwen.db")
         exports.derive(scratch / "fanwen.db", scratch / "files", _site_text(building))

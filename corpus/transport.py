@@ -242,5 +242,6 @@ def _chunks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
 
 
 def _why(error: HTTPError) -> str:
-    reason = getattr(error, "reason", None) or error
-    return f"does not come ({type(reason).__name__})"
+    reason = getattr(error, "reason", None)  # of one that never came to an answer
+    said = str(reason).rsplit(": ", 1)[-1] if reason else type(error).__name__
+    return f"does not come ({said})"

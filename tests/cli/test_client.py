@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from fanwen.corpus import release, release_index
 from fanwen.corpus.pulled import pulled_folder
 
 Run = Callable[..., Any]
@@ -55,6 +56,28 @@ def test_from_the_home_of_one_to_the_folder_of_another(fanwen: Run, home: Path, 
     )
     assert fanwen("release", "verify", report["folder"]).code == 0
     assert report["root"] == json.loads(fanwen("release", "show", "--json").out)["root"]
+
+
+def test_what_was_withdrawn_is_said(fanwen: Run, home: Path, tmp_path: Path) -> None:
+    place = {"FANWEN_PULLED": str(tmp_path / "mine")}
+    assert fanwen("pull", home / "releases", "2026.1.0", **place).code == 0
+    release_index.mark_taken_down(home / "releases", "2026-7", ["2026.2.0"])
+    release.reissue(home / "corpus.db", home / "releases", "2026.1.0")
+    marks = [
+        line[-30:].strip() for line in fanwen("pull", home / "releases", "--list", **place).out.splitlines()
+    ]
+    assert marks[1].endswith("here, withdrawn, see 2026.1.1")
+    assert marks[3].endswith("holds what was taken down")
+    done = fanwen("pull", home / "releases", "2026.1.0", **place)
+    assert (done.code, "pull 2026.1.1" in done.err) == (3, True)
+    done = fanwen("pull", home / "releases", **place)
+    assert (done.code, done.out.splitlines()[-2:]) == (
+        0,
+        [
+            f"{tmp_path / 'mine' / '2026.1.0'} was withdrawn: remove it, and use 2026.1.1.",
+            "Release 2026.2.0 still holds what was taken down (case 2026-7): pull again later, it will be issued without.",
+        ],
+    )
 
 
 def test_what_goes_wrong_is_one_sentence(fanwen: Run, home: Path, tmp_path: Path) -> None:

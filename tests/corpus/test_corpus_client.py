@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -127,7 +128,9 @@ def test_a_file_that_one_server_has_not_comes_from_another(
 def test_the_copies_that_the_index_names_are_asked_and_nothing_but_servers(own: Any, to: Path) -> None:
     with OddServer(own.releases) as mirror, OddServer(own.releases) as server:
         release_index.write(
-            own.releases, release_index.read_index(own.releases), ["file:///etc", "/etc", mirror.url]
+            own.releases,
+            release_index.read_index(own.releases),
+            ["file:///etc", "/etc", "http://[", mirror.url],
         )
         server.odd = {f"{THIRD}/SHA256SUMS": status(503)}
         done = pull(server.url, to, limits=QUICK)
@@ -493,5 +496,23 @@ def test_a_delta_that_is_larger_than_the_database_is_not_worth_it(own: Any, to: 
 def test_progress_counts_bytes(server: OddServer, to: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     done = pull(server.url, to, progress=lambda *step: seen.append(step))
+    assert seen.pop()[0] == "verifying"
+    assert {step[0] for step in seen} == {"pulled, kB"}
     assert [step[1] for step in seen] == sorted(step[1] for step in seen)
-    assert seen[-1] == (f"{server.url}, kB", done.moved // 1000, done.bytes // 1000)
+    assert seen[-1][1:] == (done.moved // 1000, done.bytes // 1000)
+
+
+def test_killed_at_moments_that_nobody_chose(
+    published: Any, to: Path, killed: Callable[..., Any], soak: bool
+) -> None:
+    pull(str(published.releases), to, FIRST)
+    whole = killed(None, pull, str(published.releases), to)
+    r = random.Random(7)
+    for _ in range(60 if soak else 5):
+        shutil.rmtree(to / THIRD)
+        while killed(r.uniform(0.1, 1.1) * whole, pull, str(published.releases), to):
+            assert set(names(to)) <= {FIRST, THIRD, f".pulling-{THIRD}"}
+            if (to / THIRD).exists():
+                assert files(to / THIRD) == files(published.releases / THIRD)
+        assert files(to / THIRD) == files(published.releases / THIRD)
+        assert names(to) == [FIRST, THIRD]
