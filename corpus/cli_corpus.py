@@ -207,11 +207,17 @@ def release_publish(
     from fanwen.corpus import publish as publish_module
 
     progress = Progress()
-    with home.locked("release publish"):
-        done = publish_module.publish(
-            home.releases, destination, delete_withdrawn=delete_withdrawn, dry_run=dry_run, progress=progress
-        )
-    progress.close()
+    try:
+        with home.locked("release publish"):
+            done = publish_module.publish(
+                home.releases,
+                destination,
+                delete_withdrawn=delete_withdrawn,
+                dry_run=dry_run,
+                progress=progress,
+            )
+    finally:
+        progress.close()
     if as_json:
         print_json(done)
         return

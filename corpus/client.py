@@ -16,7 +16,7 @@ from fanwen.corpus import exports, pulling, release, release_changes
 from fanwen.corpus.folders import held
 from fanwen.corpus.mirrors import Mirrors
 from fanwen.corpus.reader import database_of
-from fanwen.corpus.release_index import Index
+from fanwen.corpus.release_index import VERSION, Index
 from fanwen.corpus.store import explained, reading
 from fanwen.corpus.transport import Limits
 from fanwen.corpus.types import ReleaseDetails, Verified
@@ -121,13 +121,19 @@ def pull(
     final = folder / wanted.version
     with held(folder, final), explained(folder):
         here = _here(folder, index)
-        warnings = (*places.notes, *_warnings(index, wanted, here))
+        warnings = [*places.notes, *_warnings(index, wanted, here), *_newer(folder, index, base)]
         if os.path.lexists(final):
             verified, made = _present(final, wanted, signers), None
         else:
             made = pulling.make(wanted, final, here, index, places, signers, step)
             verified = made.verified
     since = None if made is None else _newest_before(wanted, index, here)
+    changes: dict[str, dict[str, int]] = {}
+    if since is not None:
+        try:
+            changes = _changes(final, since, wanted)
+        except UsageError as error:  # of a newer fanwen
+            warnings.append(f"What changed since {since.version} cannot be said: {error}")
     return Pulled(
         wanted.version,
         wanted.date,
@@ -144,8 +150,8 @@ def pull(
         verified.signed_by,
         None if made is None else made.delta_from,
         None if since is None else since.version,
-        {} if since is None else _changes(final, since, wanted),
-        warnings,
+        changes,
+        tuple(warnings),
     )
 
 
@@ -201,6 +207,19 @@ def _warnings(index: Index, wanted: ReleaseDetails, here: Mapping[str, Path]) ->
                 f"Release {one.version} still holds what was taken down (case {cases}): "
                 "pull again later, it will be issued without."
             )
+
+
+def _newer(folder: Path, index: Index, base: str) -> Iterator[str]:
+    """A release here that is newer than the whole list: somebody may be holding the list back."""
+    listed = {one.version for one in index.releases}
+    last = max(_number(version) for version in listed if VERSION.fullmatch(version))
+    for path in sorted(folder.iterdir()):
+        if VERSION.fullmatch(path.name) and path.name not in listed and _number(path.name) > last:
+            yield f"{path} is newer than what {base} lists, which may be an old list."
+
+
+def _number(version: str) -> list[int]:
+    return [int(part) for part in version.split(".")]
 
 
 def _present(final: Path, wanted: ReleaseDetails, signers: Path | None) -> Verified:

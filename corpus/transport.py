@@ -233,9 +233,10 @@ class _Server:
 
 
 def _chunks(response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
-    """What arrives as it arrives: a slow server is seen to be slow."""
+    """What arrives as it arrives: a slow server is seen to be slow. Some call a .zst an encoding of its own
+    content; it is the file all the same."""
     try:
-        while chunk := response.read1(_CHUNK):
+        while chunk := response.read1(_CHUNK, decode_content=False):
             yield chunk
     except HTTPError as error:
         raise UnreachableError(_why(error)) from None

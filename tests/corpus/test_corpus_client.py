@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from odd_server import OddServer, bare, cut, drip, endless, other, redirect, stall, status, whole
+from odd_server import OddServer, bare, chunked, cut, drip, endless, other, redirect, stall, status, whole
 
-from fanwen.corpus import client, exports, mirrors, release, release_index, transport
+from fanwen.corpus import client, exports, mirrors, release, release_index, store, transport
 from fanwen.corpus.client import pull
 from fanwen.corpus.transport import Limits, WrongError
 from fanwen.corpus.types import ReleaseFile
@@ -200,7 +201,7 @@ def test_where_range_is_ignored_or_the_file_is_another_now_it_begins_anew(
     file = ReleaseFile("fanwen.db.zst", len(right), sha256(right).hexdigest())
     part = tmp_path / "part"
     for before in (right[:4_000], b"\n" * 4_000, right + b"more", b"\n" * len(right), right):
-        for odd in ({}, {name: whole}):
+        for odd in ({}, {name: whole}, {name: chunked}):
             part.write_bytes(before)
             server.odd = odd
             came: list[int] = []
@@ -258,6 +259,44 @@ def test_redirects_are_followed_but_not_for_ever_and_not_to_files(
         with pytest.raises(IncompleteError, match=r"README\.md did not come"):
             pull(server.url, to, limits=QUICK)
         assert server.asked[f"{THIRD}/README.md"] <= 3 * 6
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
+def test_what_begins_with_tls_stays_so_and_certificates_count(
+    server: OddServer, published: Any, to: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-keyout", key, "-out", certificate, "-days", "2", "-subj", "/CN=127.0.0.1",
+            "-addext", "subjectAltName=IP:127.0.0.1",
+        ],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with OddServer(published.releases, context) as safe:
+        with pytest.raises(IncompleteError, match=r"does not come \(self.signed certificate"):
+            pull(safe.url, to, limits=QUICK)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        safe.odd = {f"{THIRD}/README.md": redirect(f"{server.url}/{THIRD}/README.md")}
+        with pytest.raises(
+            IncompleteError, match=r"README\.md did not come .* leads to an address without TLS"
+        ):
+            pull(safe.url, to, limits=QUICK)
+        safe.odd = {}
+        pull(safe.url, to, limits=QUICK)
+    assert files(to / THIRD) == files(published.releases / THIRD)
+
+
+def test_a_proxy_of_the_environment_is_asked(
+    server: OddServer, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    with pytest.raises(UsageError, match="HTTP 404"):
+        pull("http://corpus.example/范文", to, limits=QUICK)
+    assert dict(server.asked) == {"http://corpus.example/范文/index.json": 1}
 
 
 def unsafe(path: str) -> Callable[[dict[str, Any]], None]:
@@ -376,6 +415,29 @@ def test_withdrawn_releases_are_refused_and_named_and_kept(own: Any, to: Path) -
         pull(str(own.releases), to, SECOND)
     pull(str(own.releases), to, last.version)
     assert files(to / last.version) == files(own.releases / last.version)
+
+
+def test_an_old_list_is_noticed_where_a_newer_release_is_here(own: Any, to: Path) -> None:
+    pull(str(own.releases), to)
+    assert pull(str(own.releases), to).warnings == ()
+    release_index.write(own.releases, release_index.read_index(own.releases)[:2])
+    done = pull(str(own.releases), to)
+    assert done.version == SECOND
+    assert done.warnings == (
+        f"{to / THIRD} is newer than what {own.releases} lists, which may be an old list.",
+    )
+
+
+def test_what_changed_in_a_release_of_a_newer_fanwen_is_not_guessed(
+    own: Any, to: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pull(str(own.releases), to, SECOND)
+    known = store.migrations._migrations
+    monkeypatch.setattr(store.migrations, "_migrations", known[:-1])
+    done = pull(str(own.releases), to)
+    assert (done.version, done.since, done.changes) == (THIRD, SECOND, {})
+    assert "was made by a newer fanwen" in done.warnings[0]
+    assert files(to / THIRD) == files(own.releases / THIRD)
 
 
 def test_what_there_is_not_is_said(own: Any, to: Path, tmp_path: Path) -> None:

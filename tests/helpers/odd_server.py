@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -21,8 +22,9 @@ class OddServer:
     ``asked`` counts requests and ``served`` bytes of bodies, by path; ``stalled`` is set when an answer stops.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         self.folder = folder
+        self.tls = tls
         self.odd: dict[str, Oddity] = {}
         self.asked: Counter[str] = Counter()
         self.served: Counter[str] = Counter()
@@ -33,9 +35,11 @@ class OddServer:
         answer = type("OfThis", (Answer,), {"of": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), answer)
         self._server.daemon_threads = True
+        if self.tls is not None:
+            self._server.socket = self.tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self.url = f"http{'s' if self.tls else ''}://127.0.0.1:{self._server.server_port}"
         return self
 
     def __exit__(
@@ -117,6 +121,18 @@ def bare(after: int) -> Oddity:
         answer.write(content[start : start + after])
 
     return odd
+
+
+def chunked(answer: Answer, content: bytes) -> None:
+    """No length is said, but where the end is, and that the file is an encoding of something."""
+    answer.send_response(200)
+    answer.send_header("Transfer-Encoding", "chunked")
+    answer.send_header("Content-Encoding", "zstd")
+    answer.end_headers()
+    for at in range(0, len(content), 3_000):
+        part = content[at : at + 3_000]
+        answer.wfile.write(b"%x\r\n%b\r\n" % (len(part), part))
+    answer.wfile.write(b"0\r\n\r\n")
 
 
 def stall(after: int) -> Oddity:
