@@ -216,8 +216,11 @@ def _site_text(building: Path) -> SiteText:
 def _chain(
     wanted: ReleaseDetails, index: Index, here: Mapping[str, Path]
 ) -> tuple[str, list[tuple[str, ReleaseFile]]]:
-    """The way from a release here: its version, and the deltas since with the release that holds each."""
-    known = {one.version: one for one in index.releases}
+    """The way from a release here: its version, and the deltas since with the release that holds each.
+
+    None leads through a release that was withdrawn: its delta may hold what was taken down.
+    """
+    known = {one.version: one for one in index.releases if one.version in here or not one.withdrawn}
     chain: list[tuple[str, ReleaseFile]] = []
     at = wanted
     while at.version not in here:

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -534,6 +535,13 @@ def test_where_deltas_fail_or_cost_more_the_files_are_fetched(
             database.write_bytes(wrong)
             assert again().how == "files"
         database.write_bytes(right)
+        # the delta of a release that was withdrawn may hold what was taken down
+        entries = release_index.read_index(own.releases)
+        release_index.write(own.releases, [replace(one, withdrawn=one.version == SECOND) for one in entries])
+        server.asked.clear()
+        assert again().how == "files"
+        assert between not in server.asked
+        release_index.write(own.releases, entries)
         # another version of zstd makes other bytes: those files are fetched, the others not
         monkeypatch.setattr(exports, "LEVEL", 3)
         server.served.clear()
