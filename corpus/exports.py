@@ -25,7 +25,7 @@ from fanwen.corpus.masked import mask_database
 from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
 from fanwen.corpus.tables import FOLDER as TABLES
-from fanwen.corpus.tables import read_rows, write_tables
+from fanwen.corpus.tables import read_rows, tables_version, write_tables
 from fanwen.corpus.types import ReleaseFile
 from fanwen.corpus.withdraw import withhold
 from fanwen.errors import DamagedError
@@ -334,6 +334,7 @@ def _manifest(db: sqlite3.Connection, seq: int) -> str:
     manifest = dict(zip(columns.split(", "), values, strict=True))
     for name in ("tools", "mask"):
         manifest[name] = json.loads(manifest[name])
+    manifest["tables_version"] = tables_version()
     return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 
