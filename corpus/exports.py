@@ -2,7 +2,7 @@
 
 In goes corpus.db with a prepared release, out come (all made from one masked copy,
 :mod:`fanwen.corpus.masked`) ``fanwen.db.zst``, ``jsonl/pieces.jsonl.zst``, ``data/``
-(:mod:`fanwen.corpus.tables`), ``README.md`` (:mod:`fanwen.corpus.card`), ``release.json`` and
+(:mod:`fanwen.corpus.tables`), what tells about them (:mod:`fanwen.corpus.about`), ``release.json`` and
 ``SHA256SUMS`` in a folder. The same rows give the same bytes: nothing in them comes from the clock, the
 folder or the machine.
 """
@@ -19,7 +19,8 @@ from pathlib import Path
 
 import zstandard
 
-from fanwen.corpus.card import CARD, card
+from fanwen.corpus import audit
+from fanwen.corpus.about import write_about
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
 from fanwen.corpus.publishing import Publishing
@@ -75,7 +76,7 @@ def write(
             for row in piece_rows(db):
                 stream.write(to_json(row).encode() + b"\n")
         write_tables(db, folder)
-        (folder / CARD).write_text(card(db, seq, publishing), encoding="utf-8")
+        write_about(db, seq, folder, publishing)
         (folder / MANIFEST).write_text(_manifest(db, seq), encoding="utf-8")
     with plain.open("rb") as source, (folder / DATABASE).open("wb") as target:
         compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
@@ -93,6 +94,7 @@ def copy_as_of(store: Store, seq: int, target: Path, *, as_held_now: bool = Fals
     """
     with _trimmed_copy(store, seq, target, as_held_now=as_held_now) as db:
         mask_database(db, seq)
+        audit.anonymise(db)
         drop_orphans(db)
         version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
         db.execute("insert into setting (name, value) values (?, ?)", (RELEASE, version))

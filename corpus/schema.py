@@ -31,7 +31,7 @@ migrations = Migrations("fanwen.corpus")
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: what SQLite calls its type, what it means, and which schema version announced its end, if any."""
+    """One column: what SQLite calls its type, what it means, which schema version announced its end."""
 
     name: str
     type: str
@@ -70,14 +70,16 @@ def describe(language: Language = "en") -> tuple[Table, ...]:
 def _describe(db: Database, name: str, kind: str, language: Language) -> Table:
     columns = db.execute(f"select name, type from pragma_table_info('{name}')").fetchall()
     about: str = _descriptions().get(name, {}).get("about", {}).get(language, "")
-    return Table(name, kind, about, tuple(_column(name, *column, language) for column in columns))
+    return Table(
+        name, kind, about, tuple(_column(name, column, type_, language) for column, type_ in columns)
+    )
 
 
 def _column(table: str, name: str, type_: str, language: Language) -> Column:
     """A view repeats columns of its tables; their description holds there too."""
     own = _descriptions().get(table, {})
     places = (own, *(_descriptions().get(other, {}) for other in own.get("of", "").split()))
-    what = next((place[name] for place in places if name in place), {})
+    what: dict[str, str] = next((place[name] for place in places if name in place), {})
     return Column(name, type_, what.get(language, ""), what.get("deprecated"))
 
 
