@@ -71,9 +71,7 @@ class Sampled:
     site: str
     place: int
     places: int
-    page_title: str | None
     fetched_at: str
-    claimed_published: str | None
     rights_basis: str
 
 
@@ -177,7 +175,7 @@ def _dice(seed: str, piece: str) -> bytes:
 def _sampled(store: Store, piece: str) -> Sampled:
     row = store.rows(
         "select v.piece, v.published, v.published_title, t.body, v.genre, v.year, v.level, d.url, d.site,"
-        " v.place, dv.found_pieces, dv.title, dv.fetched_at, dv.claimed_published, dv.rights_basis"
+        " v.place, dv.found_pieces, dv.fetched_at, dv.rights_basis"
         " from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document"
         " join document_version dv on dv.id = v.document_version left join text t on t.sha256 = v.published"
         " where v.piece = ? and v.removed_in is null",

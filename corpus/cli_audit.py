@@ -209,9 +209,8 @@ def audit_report(home: Home, as_json: bool) -> None:
         print("Nothing was judged yet; 'fanwen audit sample 200' makes a form.")
         return
     print(
-        f"{found.judged:,} pieces judged by {found.annotators:,} people, {found.judged_by_several:,} by"
-        f" several; their strata ({', '.join(found.strata) or 'none'}) hold {found.covered:,} of"
-        f" {found.pieces:,} pieces."
+        f"Judged: {found.judged:,} pieces, {found.judged_by_several:,} by several of {found.annotators:,};"
+        f" their strata ({', '.join(found.strata) or 'none'}) hold {found.covered:,} of {found.pieces:,}."
         + (f" {found.outdated:,} judgements are of texts that changed or went." if found.outdated else "")
     )
     head = ("error", "found", "rate", "from", "to", "agreement", "alpha")

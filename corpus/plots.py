@@ -26,7 +26,7 @@ UNITS = 200  # of an outline for each em
 
 _MOST = 20  # bars at most; the rest is summed up
 _LONGEST = 30  # characters of a label
-_WIDTH, _BAR, _STEP, _EM, _TOP = 720, 16, 26, 14, 64
+_WIDTH, _BAR, _STEP, _EM = 720, 16, 26, 14
 _STYLE = (
     "svg{--b:#fff;--i:#1c1c1c;--s:#1f5fa8;--r:#a9c8ea}"
     "@media (prefers-color-scheme:dark){svg{--b:#16181b;--i:#e6e6e6;--s:#6ea8e8;--r:#2f4a68}}"
@@ -98,28 +98,29 @@ def _years(rows: Sequence[Row]) -> tuple[Row, ...]:
 def _svg(plot: Plot) -> Iterator[str]:
     said = _labels()[plot.name]
     labels = [_short(label) for label, _, _ in plot.rows]
-    left = max((_wide(label) for label in labels), default=0) + 24
+    left = max((_wide(label) for label in labels), default=0) + 30
     most = max((part + rest for _, part, rest in plot.rows), default=0) or 1
     room = _WIDTH - left - 90
-    height = _TOP + _STEP * len(plot.rows) + 12
+    top = 64 if "rest" in said else 40
+    height = top + _STEP * len(plot.rows) + 12
     told = "; ".join(f"{label}: {part + rest:,}" for label, part, rest in plot.rows)
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}"'
     yield f' height="{height}" role="img" aria-labelledby="t d">\n<style>{_STYLE}</style>\n'
     yield f'<title id="t">{said["zh"]} {said["en"]}</title>\n<desc id="d">{_text(told)}</desc>\n'
-    drawn = "".join(labels) + said["zh"] + said.get("part", "") + said.get("rest", "")
+    legend = [(kind, said[name]) for kind, name in (("s", "part"), ("r", "rest")) if name in said]
+    drawn = "".join([*labels, said["zh"], *(zh for _, (zh, _) in legend)])
     yield "<defs>" + "".join(
         f'<path id="{_id(one)}" d="{_outlines()[one]}"/>' for one in sorted(set(drawn) & _outlines().keys())
     )
     yield f'</defs>\n<rect class="b" width="{_WIDTH}" height="{height}"/>\n'
     yield _label(said["zh"], 16, 24) + _label(said["en"], 28 + _wide(said["zh"]), 24)
-    if "rest" in said:
-        x = 16
-        for kind, name in (("s", said["part"]), ("r", said["rest"])):
-            yield f'<rect class="{kind}" x="{x}" y="38" width="12" height="12"/>' + _label(name, x + 18, 49)
-            x += 42 + _wide(name)
-        yield "\n"
+    x = 16
+    for kind, (zh, en) in legend:
+        yield f'<rect class="{kind}" x="{x}" y="38" width="12" height="12"/>'
+        yield _label(zh, x + 18, 49) + _label(en, x + 22 + _wide(zh), 49) + "\n"
+        x += 48 + _wide(zh + en)
     for number, (label, (_, part, rest)) in enumerate(zip(labels, plot.rows, strict=True)):
-        y = _TOP + number * _STEP
+        y = top + number * _STEP
         whole, dark = round(room * (part + rest) / most), round(room * part / most)
         yield _label(label, left - 10 - _wide(label), y + 13, end=left - 10)
         yield f'<rect class="r" x="{left}" y="{y}" width="{whole}" height="{_BAR}"/>' if rest else ""
@@ -130,6 +131,8 @@ def _svg(plot: Plot) -> Iterator[str]:
 
 def _label(label: str, x: int, y: int, end: int | None = None) -> str:
     """A label that begins at ``x``, or as text ends at ``end``: outlines where each character has one."""
+    if not label:
+        return ""
     if set(label) <= _outlines().keys():
         scale = f"scale({_EM / UNITS:g})"
         uses = "".join(f'<use href="#{_id(one)}" x="{n * UNITS}"/>' for n, one in enumerate(label))
