@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from string import Template
 
+from fanwen.corpus.audit import questions
 from fanwen.corpus.figures import Figures
 from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.schema import Language
@@ -54,7 +55,7 @@ def card(figures: Figures, publishing: Publishing, language: Language) -> str:
         rules=_rows(_first(figures.rules, said["others"])),
         changes=_rows(figures.changes),
         since=since,
-        audit="\n".join(_audit(figures, said)),
+        audit="\n".join(_audit(figures, said, language)),
         objections=_objections(publishing, said),
     )
 
@@ -108,7 +109,7 @@ def _cell(value: object) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def _audit(figures: Figures, said: Mapping[str, str]) -> Iterator[str]:
+def _audit(figures: Figures, said: Mapping[str, str], language: Language) -> Iterator[str]:
     found = figures.audit
     if found is None:
         yield said["not_audited"]
@@ -121,10 +122,11 @@ def _audit(figures: Figures, said: Mapping[str, str]) -> Iterator[str]:
         covered=f"{found.covered:,}",
         pieces=f"{found.pieces:,}",
     )
+    asked = {one.code: f"{one.code}: {getattr(one, language)}" for one in questions()}
     yield f"\n{said['audit_head']}\n|---|---|---|---|---|---|"
     yield _rows(
         (
-            said.get(one.code, one.code),
+            asked.get(one.code, said["any"]),
             one.found,
             f"{one.rate:.1%}",
             f"{one.low:.1%} – {one.high:.1%}",

@@ -10,15 +10,16 @@ import sys
 import tomllib
 from contextlib import closing
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from sqlite_utils import Database
 
 from fanwen.corpus.cli import _MODULES, cli
 from fanwen.corpus.home import Config
-from fanwen.corpus.schema import SCHEMA_VERSION, describe, migrations
+from fanwen.corpus.schema import SCHEMA_VERSION, Column, describe, migrations
 from fanwen.corpus.tables import tables, tables_version
 from fanwen.spiders.site import Site
 from fanwen.spiders.warc import REASONS, State, UrlState, Visit
@@ -63,6 +64,21 @@ def test_the_dictionary_describes_nothing_that_is_not_there() -> None:
     assert warc["reasons"].keys() == REASONS.keys()
 
 
+def generator() -> Any:
+    spec = spec_from_file_location("generate", ROOT / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_deprecated_column_says_so_in_both_languages() -> None:
+    generate, column = generator(), Column("old", "TEXT", "What it was.", "1.7.0")
+    said = {language: generate._text(column, "…", generate._said()[language]) for language in ("en", "zh")}
+    assert said == {"en": "… Deprecated since 1.7.0.", "zh": "… 自 1.7.0 起弃用。"}
+
+
 def version(text: str) -> tuple[int, ...]:
     assert re.fullmatch(r"\d+\.\d+\.\d+", text), text
     return tuple(int(part) for part in text.split("."))
@@ -84,6 +100,7 @@ def test_a_deprecated_column_names_the_version_that_announced_it() -> None:
 def test_no_published_column_goes_without_a_major_version() -> None:
     """tests/cli/published_columns.txt has a line for every column since the major version began."""
     now = {(f"{t.name}.{c.name}", c.type, c.nullable) for t in tables().values() for c in t.columns}
+    now |= {(f"jsonl.{name}", "json", False) for name, _ in generator().jsonl_fields("en")}
     current, listed = version(tables_version()), {}
     for line in read("tests/cli/published_columns.txt").splitlines():
         if line and not line.startswith("#"):

@@ -337,7 +337,10 @@ def test_a_release_shows_rates_and_no_names(built: Any, new_home: Any, tmp_path:
         assert audit.report(db) == report(built)
     card = (folder / "README.md").read_text(encoding="utf-8")
     rate = rates(report(built))["cut"]
-    assert f"| cut | 5 | {rate.rate:.1%} | {rate.low:.1%} – {rate.high:.1%} | 50.0% |" in card
+    assert (
+        f"| cut: Text is cut off or missing | 5 | {rate.rate:.1%} | {rate.low:.1%} – {rate.high:.1%} | 50.0% |"
+        in card
+    )
     assert "Nobody has judged" in (unjudged.releases / plain.version / "README.md").read_text(
         encoding="utf-8"
     )

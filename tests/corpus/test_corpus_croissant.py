@@ -36,8 +36,7 @@ def plain(value: Any) -> Any:
 
 def test_mlcroissant_reads_what_parquet_holds(released: Path) -> None:
     dataset = mlcroissant.Dataset(jsonld=str(released / CROISSANT))
-    assert not dataset.metadata.issues.errors
-    assert not dataset.metadata.issues.warnings
+    assert (dataset.metadata.issues.errors, dataset.metadata.issues.warnings) == (set(), set())
     for name in CONFIGURATIONS:
         rows = list(read_rows(released, name))
         columns = [column.name for column in table_of(name).columns]
@@ -52,6 +51,15 @@ def test_mlcroissant_reads_what_parquet_holds(released: Path) -> None:
     (same,) = (row for row in dataset.records("all") if plain(row["all/id"]) == one["id"])
     for column in ("text", "is_canonical", "n_chars", "han_share"):
         assert plain(same[f"all/{column}"]) == one[column], column
+
+
+def test_it_is_valid_where_nobody_is_named(home: Any, write: Any, html: Any) -> None:
+    home.serve({"a": html("工作总结", write(1, 12))})
+    home.build()
+    made = release.create(home.corpus, home.releases)
+    assert made is not None
+    issues = mlcroissant.Dataset(jsonld=str(home.releases / made.version / CROISSANT)).metadata.issues
+    assert (issues.errors, issues.warnings) == (set(), set())
 
 
 def test_it_names_every_file_with_its_hash_and_every_column(released: Path) -> None:
