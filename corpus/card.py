@@ -18,7 +18,7 @@ from fanwen.corpus.figures import Figures
 from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.schema import Language
 from fanwen.corpus.split import SPLITS
-from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SIDE_TABLES, table_of
+from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SAMPLES, SIDE_TABLES, table_of
 
 CARDS: Mapping[str, Language] = {"README.md": "en", "README.zh-CN.md": "zh"}
 LICENSE = "DATA_LICENSE"
@@ -46,7 +46,7 @@ def card(figures: Figures, publishing: Publishing, language: Language) -> str:
         },
         **{name: getattr(figures, name) for name in ("version", "date", "root")},
         configurations=_rows(
-            (f"`{name}`", rows, getattr(table_of(name), language)) for name, rows in figures.configurations
+            (f"`{name}`", rows, about(name, language)) for name, rows in figures.configurations
         ),
         lengths=_rows([(said["all"], *lengths)] if figures.quantiles else []),
         sizes=_rows(figures.sizes),
@@ -58,6 +58,14 @@ def card(figures: Figures, publishing: Publishing, language: Language) -> str:
         audit="\n".join(_audit(figures, said, language)),
         objections=_objections(publishing, said),
     )
+
+
+def about(configuration: str, language: Language) -> str:
+    """What a configuration holds."""
+    if configuration in SAMPLES:
+        return sentences()[language]["sample"].format(size=f"{SAMPLES[configuration]:,}")
+    text: str = getattr(table_of(configuration), language)
+    return text
 
 
 @cache

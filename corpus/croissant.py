@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
 
-from fanwen.corpus.card import LICENSE
+from fanwen.corpus.card import LICENSE, about
 from fanwen.corpus.citation import MAINTAINERS, title
 from fanwen.corpus.figures import Figures
 from fanwen.corpus.publishing import Publishing
@@ -38,7 +38,7 @@ def croissant(folder: Path, figures: Figures, publishing: Publishing) -> str:
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": f"fanwen-{figures.version}",
-        "description": f"{title(figures)}. {table_of('default').en} tables_version {tables_version()}.",
+        "description": f"{title(figures)}. {about('default', 'en')} tables_version {tables_version()}.",
         "inLanguage": "zh-Hans",
         "license": f"CC-BY-4.0 for compilation and annotations; no rights in the texts: see {LICENSE}",
         "creator": {"@type": "sc:Organization", "name": publisher},
@@ -80,13 +80,12 @@ def _file_set(name: str) -> dict[str, object]:
 
 
 def _record_set(name: str) -> dict[str, object]:
-    table = table_of(name)
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
-        "description": table.en,
-        "field": [_field(name, column) for column in table.columns],
+        "description": about(name, "en"),
+        "field": [_field(name, column) for column in table_of(name).columns],
     }
 
 

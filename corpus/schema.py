@@ -140,15 +140,14 @@ def _run(db: Database, script: str) -> None:
 
 _AUDIT = """
 create table audit (
-  id integer primary key,
   piece text not null,
   text text not null,
   annotator text not null,
   errors text not null,
   strata text not null,
   seed text not null,
-  unique (piece, text, annotator)
-)
+  primary key (piece, text, annotator)
+) without rowid
 """
 
 _SPLIT = """

@@ -346,6 +346,25 @@ def test_a_release_shows_rates_and_no_names(built: Any, new_home: Any, tmp_path:
     )
 
 
+def test_a_delta_leads_over_new_judgements(built: Any, tmp_path: Path, write: Any, html: Any) -> None:
+    """A release proves its delta before it is published; a name in between moves all numbers behind it."""
+    sample = draw(built, 20)
+    take_in(built, saved(sample, tmp_path / "1.json", "丁", {n: [] for n in range(20)}))
+    first = release.create(built.corpus, built.releases)
+    take_in(
+        built,
+        saved(sample, tmp_path / "2.json", "乙", {n: ["cut"] for n in range(9)}),
+        saved(sample, tmp_path / "3.json", "甲", {n: ["split"] for n in range(5, 20)}),
+    )
+    built.serve({"late": html("倡议书", write(800, 8)), "1-0": None}, day=2)
+    built.build()
+    second = release.create(built.corpus, built.releases)
+    assert first is not None
+    assert second is not None
+    assert (built.releases / second.version / "delta" / f"from-{first.version}.jsonl.zst").is_file()
+    assert release.verify(built.releases / second.version).root == second.root
+
+
 def test_the_interval_holds_what_it_promises(soak: bool) -> None:
     """Of many samples of a corpus whose rate is known, about 95 % have it in their interval."""
     dice = random.Random(23)

@@ -13,7 +13,7 @@ import pytest
 from fanwen.corpus import release
 from fanwen.corpus.croissant import CROISSANT
 from fanwen.corpus.publishing import Publishing
-from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, read_rows, table_of
+from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SAMPLES, read_rows, table_of
 
 
 @pytest.fixture
@@ -78,7 +78,8 @@ def test_it_names_every_file_with_its_hash_and_every_column(released: Path) -> N
         assert listed[name]["contentSize"] == f"{path.stat().st_size} B"
     for record_set in described["recordSet"]:
         table = table_of(record_set["@id"])
-        assert record_set["description"] == table.en
+        size = SAMPLES.get(record_set["@id"])
+        assert record_set["description"].startswith(f"{size:,} pieces of" if size else table.en)
         assert [(f["name"], f["description"]) for f in record_set["field"]] == [
             (column.name, column.en) for column in table.columns
         ]
