@@ -28,6 +28,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from fanwen.corpus.report import visible
 from fanwen.corpus.store import Store, to_json
 from fanwen.errors import UsageError
 
@@ -40,6 +41,7 @@ STRATA: Mapping[str, str] = {
 }
 ANY = "any"
 _Z = 1.959964  # of 95 %
+_SAFE = r"^[^\x00-\x1f\x7f-\x9f]+$"  # what can be printed
 
 _DEFAULT = """
 from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
@@ -192,9 +194,9 @@ def _sampled(store: Store, piece: str) -> Sampled:
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    piece: str
+    piece: Annotated[str, Field(pattern=_SAFE)]
     text: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    errors: tuple[str, ...]
+    errors: tuple[Annotated[str, Field(pattern=_SAFE)], ...]
 
 
 class _Answers(BaseModel):
@@ -205,9 +207,9 @@ class _Answers(BaseModel):
     format: Annotated[int, Field(ge=1, le=1)]
     sample: str
     release: str | None
-    strata: tuple[str, ...]
+    strata: tuple[Annotated[str, Field(pattern=_SAFE)], ...]
     seed: str
-    annotator: Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]{1,60}$")]
+    annotator: Annotated[str, Field(pattern=_SAFE, max_length=60)]
     answers: tuple[_Answer, ...]
 
 
@@ -256,7 +258,7 @@ def _read(path: Path) -> _Answers:
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        where = visible(".".join(str(part) for part in first["loc"])) or "the file"
         raise UsageError(
             f"{path} is not what the form saves: {where}: {first['msg']}; save it from the form again."
         ) from None

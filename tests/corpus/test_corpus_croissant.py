@@ -79,7 +79,7 @@ def test_it_names_every_file_with_its_hash_and_every_column(released: Path) -> N
     for record_set in described["recordSet"]:
         table = table_of(record_set["@id"])
         size = SAMPLES.get(record_set["@id"])
-        assert record_set["description"].startswith(f"{size:,} pieces of" if size else table.en)
+        assert record_set["description"].startswith(f"At most {size:,} pieces of" if size else table.en)
         assert [(f["name"], f["description"]) for f in record_set["field"]] == [
             (column.name, column.en) for column in table.columns
         ]
