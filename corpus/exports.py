@@ -168,6 +168,9 @@ def _trimmed_copy(
     """
     store.rows("vacuum into ?", str(target))
     with _opened(target, write=True) as db:
+        # one that was not finished is thrown away, and a whole one is synced with its folder
+        db.execute("pragma journal_mode = off")
+        db.execute("pragma synchronous = off")
         db.execute("pragma foreign_keys = off")
         db.execute("begin")
         if as_held_now:
