@@ -31,8 +31,9 @@ PUBLISHING = Publishing(
 )
 
 
-@pytest.fixture
-def released(home: Any, write: Any, html: Any) -> Path:
+@pytest.fixture(scope="module")
+def released(module_home: Any, write: Any, html: Any) -> Path:
+    home = module_home
     essay = write(1, 12)
     pages = {f"own{n}": html("倡议书" if n % 3 else "工作总结", write(n + 50, 8)) for n in range(20)}
     home.serve({**pages, "a": html("工作总结", essay + "\n请联系13912345678。"), "empty": b"<html></html>"})

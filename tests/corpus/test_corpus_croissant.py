@@ -16,8 +16,9 @@ from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SAMPLES, read_rows, table_of
 
 
-@pytest.fixture
-def released(home: Any, write: Any, html: Any) -> Path:
+@pytest.fixture(scope="module")
+def released(module_home: Any, write: Any, html: Any) -> Path:
+    home = module_home
     essay = write(1, 12)
     pages = {f"own{n}": html("倡议书", write(n + 50, 8)) for n in range(6)}
     home.serve(
