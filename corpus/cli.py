@@ -36,6 +36,7 @@ _MODULES = {
     "clean": "cli_clean",
     "build": "cli_corpus",
     "release": "cli_corpus",
+    "pull": "cli_client",
     "duplicates": "cli_duplicates",
     "reuse": "cli_duplicates",
     "search": "cli_corpus",
