@@ -48,6 +48,7 @@ _MODULES = {
     "restore": "cli_versions",
     "explain": "cli_audit",
     "rules": "cli_audit",
+    "audit": "cli_audit",
     "archive": "cli_archive",
     "takedown": "cli_takedown",
 }

@@ -103,6 +103,12 @@ def home_of_one_test(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
+@pytest.fixture(scope="module")
+def module_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """One home for all tests of a module, which only read from it."""
+    return Home(tmp_path_factory.mktemp("module") / "home")
+
+
 @pytest.fixture
 def new_home(tmp_path: Path) -> Callable[[str], Home]:
     return lambda name: Home(tmp_path / name)
