@@ -35,8 +35,8 @@ PLOTS = ("genres", "sites", "years", "lengths", "duplicates", "removed")
 MOST = 10  # rows of a table of counts; the rest is summed up
 # what a reader may want to open, of what there is
 _SHOWN_FILES = (
-    "README.md", "CHANGELOG.md", "removals.jsonl", "DATA_LICENSE", "CITATION.cff", "croissant.json",
-    "release.json", "SHA256SUMS",
+    "README.md", "README.zh-CN.md", "CHANGELOG.md", "removals.jsonl", "DATA_LICENSE", "CITATION.cff",
+    "croissant.json", "release.json", "SHA256SUMS",
 )  # fmt: skip
 
 
