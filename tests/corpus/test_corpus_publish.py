@@ -107,7 +107,7 @@ def test_nothing_is_sent_where_a_release_here_is_not_right(own: Any, there: Path
 def test_withdrawn_releases_are_removed_when_that_is_asked_for(own: Any, there: Path) -> None:
     publish(own.releases, str(there))
     release_index.mark_taken_down(own.releases, "2026-7", [SECOND])
-    assert publish(own.releases, str(there)).sent == ("index.json",), "who has it is told"
+    assert publish(own.releases, str(there)).sent == ("index.html", "index.json"), "who has it is told"
     with pytest.raises(RefusedError, match=f"{SECOND} still holds what case 2026-7 took down"):
         publish(own.releases, str(there.with_name("elsewhere")))
     again = release.reissue(own.corpus, own.releases, SECOND, delete_withdrawn=True)

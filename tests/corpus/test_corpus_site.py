@@ -232,8 +232,10 @@ def test_a_piece_shows_origin_copies_and_history(
     assert [(side.text_content() or "") for side in sides.all()] == [first.text, copy.text]
     assert sides.nth(0).locator("del").all_text_contents() == []
     assert sides.nth(1).locator("ins").all_text_contents() == ["同志们，", "同志们，"]
+    expect(page).to_have_title(f"并排比较 – fanwen {newest}：中文范文语料")
     page.go_back()
     page.go_back()
+    expect(page).to_have_title(f"fanwen {newest}：中文范文语料")
     expect(page.locator(f'#results a[href="#piece={first.piece_id}"]')).to_be_visible()
 
 

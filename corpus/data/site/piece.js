@@ -1,30 +1,10 @@
 // Views of one piece: text, origin, copies and relations, history; and of two texts side by side.
 
 import { compare } from "./diff.js";
+import { element, marked } from "./search.js";
 
-const { t, has } = window.fanwen;
+const { t, has, entitle } = window.fanwen;
 const view = document.getElementById("piece");
-
-// An element; of the attributes, t is the key of its text, which follows the language, with its values.
-export function element(name, { t: key, values, ...attributes } = {}, children = []) {
-  const made = document.createElement(name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  made.append(...children);
-  if (key) {
-    made.dataset.t = key;
-    if (values) made.dataset.values = JSON.stringify(values);
-    made.textContent = t(key, values);
-  }
-  return made;
-}
-
-// Text with every term marked.
-export function marked(text, terms) {
-  if (!terms.length) return [text];
-  const escaped = terms.map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return text.split(new RegExp(`(${escaped.join("|")})`)).map((part, at) =>
-    at % 2 ? element("mark", {}, [part]) : part);
-}
 
 const percent = (share) => `${Math.round(100 * share)} %`;
 const chinese = (text) => element("span", { lang: "zh-Hans" }, [text]);
@@ -52,7 +32,9 @@ function heading(title) {
 
 function put(...content) {
   view.replaceChildren(...content);
-  view.querySelector("h2").focus();
+  const top = view.querySelector("h2");
+  entitle(top.textContent);
+  top.focus();
 }
 
 export async function showPiece(wanted, ask, current) {

@@ -1,8 +1,7 @@
 // The search and the views of pieces. What is shown is in the address, so that it can be linked to:
 // ?q=…&genre=…&site=…&year=…&all=1 is a search, #piece=ID a piece, #piece=ID&with=ID two side by side.
 
-import { element, marked, showPiece, showTexts } from "./piece.js";
-
+const { t, entitle } = window.fanwen;
 const PAGE = 10;
 const TROUBLES = ["no-ranges", "no-database", "network", "changed"];
 const FILTERS = ["genre", "site", "year"];
@@ -10,6 +9,29 @@ const at = (id) => document.getElementById(id);
 const form = at("form");
 const list = at("results");
 const status = at("status");
+
+// -- elements -----------------------------------------------------------------------------------
+
+// An element; of the attributes, t is the key of its text, which follows the language, with its values.
+export function element(name, { t: key, values, ...attributes } = {}, children = []) {
+  const made = document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
+  made.append(...children);
+  if (key) {
+    made.dataset.t = key;
+    if (values) made.dataset.values = JSON.stringify(values);
+    made.textContent = t(key, values);
+  }
+  return made;
+}
+
+// Text with every term marked.
+export function marked(text, terms) {
+  if (!terms.length) return [text];
+  const escaped = terms.map((term) => term.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return text.split(new RegExp(`(${escaped.join("|")})`)).map((part, at) =>
+    at % 2 ? element("mark", {}, [part]) : part);
+}
 
 // -- the worker ---------------------------------------------------------------------------------
 
@@ -91,15 +113,19 @@ async function show() {
   at("piece").hidden = !wanted.piece;
   at("finder").hidden = Boolean(wanted.piece);
   try {
-    if (wanted.other) await showTexts(wanted, ask, current);
-    else if (wanted.piece) await showPiece(wanted, ask, current);
-    else {
+    if (wanted.piece) {
+      const views = await import("./piece.js"); // only when it is needed
+      await (wanted.other ? views.showTexts : views.showPiece)(wanted, ask, current);
+    } else {
+      entitle("");
       if (last !== location.search) await showResults(wanted, current);
       // whoever comes back from a piece goes on at its place in the list
       list.querySelector(`a[href="${CSS.escape(left ?? "none")}"]`)?.focus();
     }
   } catch (error) {
     if (current()) complain(error, wanted.piece ? at("piece") : at("problem"));
+  } finally {
+    delete document.documentElement.dataset.pending;
   }
 }
 

@@ -26,9 +26,17 @@
     }
   }
 
+  let subject = "";
+
+  // What the window is called: the page, and the piece that it shows.
+  function entitle(name) {
+    subject = name;
+    document.title = (name && `${name} – `) + t(root.dataset.title, JSON.parse(root.dataset.values));
+  }
+
   function speak() {
     root.lang = language === "zh" ? "zh-Hans" : "en";
-    document.title = t(root.dataset.title, JSON.parse(root.dataset.values));
+    entitle(subject);
     translate();
   }
 
@@ -68,8 +76,11 @@
     block.after(button);
   }
 
-  window.fanwen = { t, has };
+  window.fanwen = { t, has, entitle };
   speak();
   // a file:// page may not load modules, and has no ranges either
-  if (root.dataset.module && location.protocol !== "file:") import(root.dataset.module);
+  if (root.dataset.module && location.protocol !== "file:") {
+    if (location.search) root.dataset.pending = "";
+    import(root.dataset.module);
+  }
 })();

@@ -8,6 +8,9 @@ const BLOCK = 16384; // a page of search.db
 const FIRST = 8 * BLOCK; // what every search reads lies at the beginning
 const MOST = 16 * BLOCK;
 const CONTEXT = 40; // characters of a snippet on each side
+// of a long phrase so many pairs are looked up, each one or two pages; what they let through is read anyway
+const PAIRS = 20;
+const PAIRS_OF_TITLE = 3;
 const SEEN = 24; // members of a cluster that are shown; each is a page to fetch
 
 class Trouble extends Error {
@@ -179,16 +182,18 @@ function rows(sql, bind = {}) {
 // z ends every character, as in fanwen.corpus.search
 const code = (char) => `${char.codePointAt(0).toString(16)}z`;
 
-function gramsOf(term, mark) {
+function gramsOf(term, mark, most) {
   const codes = Array.from(term, code);
   if (codes.length === 1) return `${mark}${codes[0]}*`;
-  const pairs = codes.slice(1).map((one, at) => mark + codes[at] + one);
-  return [...new Set(pairs)].join(" AND ");
+  const pairs = [...new Set(codes.slice(1).map((one, at) => mark + codes[at] + one))];
+  const step = Math.ceil(pairs.length / most);
+  return pairs.filter((pair, at) => at % step === 0).join(" AND ");
 }
 
 // the FTS5 expression that every piece with all terms and words meets
 function expression(terms, words) {
-  const found = terms.map((term) => `((${gramsOf(term, "")}) OR (${gramsOf(term, "t")}))`);
+  const found = terms.map((term) =>
+    `((${gramsOf(term, "", PAIRS)}) OR (${gramsOf(term, "t", PAIRS_OF_TITLE)}))`);
   return [...found, ...words].join(" AND ");
 }
 
