@@ -59,7 +59,7 @@ def releases_page(latest: str | None, mirrors: Sequence[str], releases: Sequence
         header=_header(()),
         latest=_latest(latest),
         releases="".join(_release(one) for one in reversed(releases)) or _word("li", "no-releases"),
-        use=_use(latest or "VERSION", "URL", ("fetch", "verify")),
+        use=_use(latest or "VERSION", None, ("fetch", "verify")),
         mirrors=_mirrors(mirrors),
         footer=f"<footer>{_word('p', 'made-with')}</footer>",
     )
@@ -155,7 +155,7 @@ def _release_page(db: sqlite3.Connection, seq: int, folder: Path, publishing: Pu
         counts="".join(_counts(kind, facets) for kind in search_db.FACETS),
         versions=_versions(db, seq),
         files="".join(_files(folder)),
-        use=_use(version, publishing.homepage or "URL"),
+        use=_use(version, publishing.homepage),
         footer=_footer(publishing),
     )
 
@@ -249,12 +249,16 @@ def _files(folder: Path) -> Iterator[str]:
             yield f'<li><a href="../{name}">{name}</a> {_word("span", f"file.{name}")}</li>'
 
 
-def _use(version: str, homepage: str, only: Sequence[str] = ()) -> str:
-    """How to fetch, check and open a release, each with a button that copies it."""
+def _use(version: str, homepage: str | None, only: Sequence[str] = ()) -> str:
+    """How to fetch, check and open a release, each with a button that copies it.
+
+    Without a homepage the browser fills in where the page lies.
+    """
     ways = tomllib.loads(_data("use.toml"))
+    place = escape(homepage) if homepage else "<span data-home>URL</span>"
     return "".join(
         f'<div class="way">{_word("h3", f"use.{name}")}<pre data-copy><code>'
-        + escape(way["code"].strip().replace("VERSION", version).replace("HOMEPAGE", homepage))
+        + escape(way["code"].strip().replace("VERSION", version)).replace("HOMEPAGE", place)
         + "</code></pre></div>"
         for name, way in ways.items()
         if not only or name in only

@@ -68,6 +68,12 @@
     speak();
   });
 
+  if (location.protocol !== "file:") {
+    for (const one of document.querySelectorAll("[data-home]")) {
+      one.textContent = new URL(root.dataset.module ? "../.." : ".", location.href).href;
+    }
+  }
+
   for (const block of document.querySelectorAll("pre[data-copy]")) {
     const button = document.createElement("button");
     button.type = "button";
