@@ -102,8 +102,22 @@ def write_tables(db: sqlite3.Connection, folder: Path) -> None:
 def count_rows(db: sqlite3.Connection, configuration: str) -> int:
     """Rows of one configuration, all splits."""
     query = _QUERIES[configuration]
-    parts = [{"split": split} for split in SPLITS] if ":split" in query else [{}]
-    return sum(int(db.execute(f"select count(*) from ({query})", part).fetchone()[0]) for part in parts)
+    count = f"select count(*) from ({query})"
+    return sum(int(db.execute(count, part).fetchone()[0]) for part in _parts(query))
+
+
+def batches(db: sqlite3.Connection, configuration: str) -> Iterator[pa.RecordBatch]:
+    """The rows of one configuration, split by split, as they stand in the Parquet files of a release."""
+    table, query = table_of(configuration), _QUERIES[configuration]
+    for part in _parts(query):
+        cursor = db.execute(query, part)
+        names = [column[0] for column in cursor.description]
+        while rows := cursor.fetchmany(ROWS_PER_GROUP):
+            yield _batch(table, table.schema(), names, rows)
+
+
+def _parts(query: str) -> list[dict[str, str]]:
+    return [{"split": split} for split in SPLITS] if ":split" in query else [{}]
 
 
 def read_rows(folder: Path, configuration: str) -> Iterator[dict[str, Any]]:
@@ -164,7 +178,7 @@ select v.piece as id, v.title, t.body as text, v.genre, v.genre_confidence, v.ye
   (select coalesce(json_group_array(json_extract(j.value, '$.body')), '[]') from json_each(dv.bodies) j)
     as rights_evidence,
   v.cluster as cluster_id, coalesce(size.pieces, 1) as cluster_size, coalesce(size.sites, 1) as n_sites,
-  v.is_canonical, v.excluded_why, coalesce(s.split, 'train') as split, v.flags,
+  v.is_canonical, v.excluded_why, s.split, v.flags,
   (select coalesce(sum(j.value), 0) from json_each(v.masked) j) as masks,
   v.han_share, v.repeated_line_share, v.list_line_share, v.placeholder_share, dv.extractor, dv.ruleset,
   v.text as text_sha256, v.leaf
@@ -172,8 +186,11 @@ from piece_version v join piece p on p.id = v.piece join document d on d.id = p.
 join document_version dv on dv.id = v.document_version join text t on t.sha256 = v.text
 left join split s on s.piece = v.piece and s.removed_in is null
 left join size on size.cluster = v.cluster
-where v.removed_in is null and coalesce(s.split, 'train') = :split {and_where} order by v.piece
+where v.removed_in is null {where} order by v.piece
 """
+_OF_SPLIT = "and coalesce(s.split, 'train') = :split"
+# every piece, whatever its split; a piece that no release has had is in none
+PIECES = _PIECES.format(where="")
 
 # of the pieces with one text the first stands for all
 _RELATIONS = """
@@ -195,8 +212,8 @@ order by 1, 2
 """
 
 _QUERIES = {
-    "default": _PIECES.format(and_where="and v.excluded_why is null and t.body is not null"),
-    "all": _PIECES.format(and_where=""),
+    "default": _PIECES.format(where=f"{_OF_SPLIT} and v.excluded_why is null and t.body is not null"),
+    "all": _PIECES.format(where=_OF_SPLIT),
     "sightings": """
 select v.piece as id, c.piece as canonical_id, v.cluster as cluster_id, d.site, d.url, v.place,
   dv.found_pieces as pieces_on_page, d.first_seen, dv.fetched_at
