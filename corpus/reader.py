@@ -194,8 +194,8 @@ class Corpus:
         return found
 
     def to_hf(self, config: str = "default", *, as_of: str | None = None) -> datasets.Dataset:
-        """The same for datasets (``pip install 'fanwen[hf]'``), as one; ``load_dataset(folder)`` of that library
-        gives the splits of a release apart.
+        """The same for datasets (``pip install 'fanwen[hf]'``), as one; its ``load_dataset(folder)`` gives the
+        splits of a release apart.
 
         >>> dataset = fanwen.open("fanwen-demo/releases/2026.11.0").to_hf("relations")
         >>> dataset.column_names[:3]
@@ -328,13 +328,13 @@ class Corpus:
         return self._store.pending if version is None else release_changes.seq_of(self._store, version)
 
 
-def located(what: str | os.PathLike[str]) -> Path:
-    """The path itself, or the release folder of that version: pulled, or in the home of here.
+def located(what: str | os.PathLike[str], home: Home | None = None) -> Path:
+    """The path itself, or the release folder of that version: pulled, or in ``home`` (that of here).
 
     Raises :class:`UsageError` where there is neither.
     """
     path = Path(what)
-    home = Home(Path(os.environ.get("FANWEN_HOME", DEFAULT)))
+    home = home or Home(Path(os.environ.get("FANWEN_HOME", DEFAULT)))
     places = (path, pulled_folder() / path, home.releases / path)
     if path.is_absolute() or len(path.parts) != 1:
         places = places[:1]

@@ -108,12 +108,16 @@ def count_rows(db: sqlite3.Connection, configuration: str) -> int:
 
 def batches(db: sqlite3.Connection, configuration: str) -> Iterator[pa.RecordBatch]:
     """The rows of one configuration, split by split, as they stand in the Parquet files of a release."""
-    table, query = table_of(configuration), _QUERIES[configuration]
+    query = _QUERIES[configuration]
     for part in _parts(query):
-        cursor = db.execute(query, part)
-        names = [column[0] for column in cursor.description]
-        while rows := cursor.fetchmany(ROWS_PER_GROUP):
-            yield _batch(table, table.schema(), names, rows)
+        yield from batches_of(db.execute(query, part), table_of(configuration))
+
+
+def batches_of(cursor: sqlite3.Cursor, table: Table) -> Iterator[pa.RecordBatch]:
+    """The rows of a query that has the columns of ``table``."""
+    schema, names = table.schema(), [column[0] for column in cursor.description]
+    while rows := cursor.fetchmany(ROWS_PER_GROUP):
+        yield _batch(table, schema, names, rows)
 
 
 def _parts(query: str) -> list[dict[str, str]]:
@@ -186,7 +190,7 @@ from piece_version v join piece p on p.id = v.piece join document d on d.id = p.
 join document_version dv on dv.id = v.document_version join text t on t.sha256 = v.text
 left join split s on s.piece = v.piece and s.removed_in is null
 left join size on size.cluster = v.cluster
-where v.removed_in is null {where} order by v.piece
+where v.removed_in is null {where}
 """
 _OF_SPLIT = "and coalesce(s.split, 'train') = :split"
 # every piece, whatever its split; a piece that no release has had is in none
@@ -212,8 +216,10 @@ order by 1, 2
 """
 
 _QUERIES = {
-    "default": _PIECES.format(where=f"{_OF_SPLIT} and v.excluded_why is null and t.body is not null"),
-    "all": _PIECES.format(where=_OF_SPLIT),
+    "default": _PIECES.format(
+        where=f"{_OF_SPLIT} and v.excluded_why is null and t.body is not null order by v.piece"
+    ),
+    "all": _PIECES.format(where=f"{_OF_SPLIT} order by v.piece"),
     "sightings": """
 select v.piece as id, c.piece as canonical_id, v.cluster as cluster_id, d.site, d.url, v.place,
   dv.found_pieces as pieces_on_page, d.first_seen, dv.fetched_at
