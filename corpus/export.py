@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from fanwen.corpus.folders import written_file, written_folder
 from fanwen.corpus.store import Store, open_store
-from fanwen.corpus.tables import PIECES, batches_of, table_of
+from fanwen.corpus.tables import batches_of, query_of, table_of
 from fanwen.corpus.views import show_masked
 from fanwen.errors import UsageError
 
@@ -85,7 +85,7 @@ def export(database: Path, wanted: Wanted, format: str, out: str) -> ExportRepor
         _check(wanted.where)
     with open_store(database, readonly=True) as store:
         show_masked(store)
-        store.rows(f"create temp view pieces as {PIECES}")
+        store.rows(f"create temp view pieces as {query_of('pieces')}")
         with store.snapshot():
             sites = _choose(store, wanted, texts=format != "jsonl")
             rows = _rows(store)

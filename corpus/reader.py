@@ -194,7 +194,7 @@ class Corpus:
         return found
 
     def to_hf(self, config: str = "default", *, as_of: str | None = None) -> datasets.Dataset:
-        """The same for datasets (``pip install 'fanwen[hf]'``), as one; its ``load_dataset(folder)`` gives the
+        """The same for datasets (``pip install 'fanwen[hf]'``); its ``load_dataset(folder)`` gives the
         splits of a release apart.
 
         >>> dataset = fanwen.open("fanwen-demo/releases/2026.11.0").to_hf("relations")

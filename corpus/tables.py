@@ -106,6 +106,11 @@ def count_rows(db: sqlite3.Connection, configuration: str) -> int:
     return sum(int(db.execute(count, part).fetchone()[0]) for part in _parts(query))
 
 
+def query_of(table: str) -> str:
+    """What gives the rows of a published table; a piece that no release has had is in no split."""
+    return _PIECES.format(where="") if table == "pieces" else _QUERIES[table]
+
+
 def batches(db: sqlite3.Connection, configuration: str) -> Iterator[pa.RecordBatch]:
     """The rows of one configuration, split by split, as they stand in the Parquet files of a release."""
     query = _QUERIES[configuration]
@@ -193,8 +198,6 @@ left join size on size.cluster = v.cluster
 where v.removed_in is null {where}
 """
 _OF_SPLIT = "and coalesce(s.split, 'train') = :split"
-# every piece, whatever its split; a piece that no release has had is in none
-PIECES = _PIECES.format(where="")
 
 # of the pieces with one text the first stands for all
 _RELATIONS = """

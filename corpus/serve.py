@@ -1,0 +1,176 @@
+"""Serves a release, or the corpus of a home, with Datasette: tables, search in Chinese, a page per piece.
+
+In goes what :func:`fanwen.open` opens, out comes a server that only reads, until it is told to end. What is
+not masked is served on this machine alone, and only where that is asked for.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from datasette.app import Datasette
+from datasette.database import Database
+from datasette.plugins import pm
+
+from fanwen.corpus import search
+from fanwen.corpus.datasette_plugin import HISTORY, TABLES, Plugin
+from fanwen.corpus.marks import Progress
+from fanwen.corpus.reader import database_of
+from fanwen.corpus.schema import describe
+from fanwen.corpus.served import look, make_tables
+from fanwen.corpus.store import RELEASE, fixed_as, open_store, reading
+from fanwen.corpus.tables import tables
+from fanwen.errors import UsageError
+
+_SETTINGS = {
+    "truncate_cells_html": 160,
+    "default_page_size": 50,
+    "sql_time_limit_ms": 5000,
+    "facet_time_limit_ms": 2000,
+    "suggest_facets": False,
+    "allow_download": False,
+}
+
+
+def serve(
+    what: Path,
+    host: str,
+    port: int,
+    language: str,
+    *,
+    unmasked: bool,
+    say: Callable[[str], None],
+    progress: Progress | None = None,
+) -> None:
+    """Serve until a signal ends it; ``say`` is told the address once it answers there.
+
+    Raises :class:`UsageError` for a place that cannot be listened on, and for texts that are not masked
+    unless ``unmasked``; those never leave this machine.
+    """
+    with (
+        closing(_listening(host, port)) as sock,
+        application(
+            what, language, unmasked=unmasked, local=is_loopback(host), progress=progress
+        ) as datasette,
+    ):
+        name = f"[{host}]" if ":" in host else host
+        config = uvicorn.Config(_unindexed(datasette.app()), log_level="warning")
+        say(f"http://{name}:{sock.getsockname()[1]}/")
+        with suppress(KeyboardInterrupt):  # uvicorn ends what it does and passes the signal on
+            uvicorn.Server(config).run(sockets=[sock])
+
+
+@contextmanager
+def application(
+    what: Path, language: str, *, unmasked: bool, local: bool = True, progress: Progress | None = None
+) -> Iterator[Datasette]:
+    """Datasette over two databases: the published tables, and what they are made from."""
+    with ExitStack() as stack:
+        database = database_of(what, stack)
+        with reading(database) as store:
+            masked = store.setting(RELEASE) is not None
+        if not masked and not (unmasked and local):
+            raise UsageError(
+                f"Texts of {what} are not masked: serve a release, or show them on this machine alone with"
+                " --unmasked."
+            )
+        if not database.is_relative_to(what):  # unpacked for us, without an index for searching
+            with open_store(database, fixed=True) as store:
+                search.update(store, progress)
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanwen-")))
+        make_tables(database, scratch / "tables.db", progress)
+        templates = stack.enter_context(as_file(files("fanwen.corpus") / "data/datasette"))
+        plugin = Plugin(database, language)
+        pm.register(plugin)
+        stack.callback(pm.unregister, plugin)
+        datasette = Datasette(
+            [],
+            metadata=_metadata(what, language, masked=masked),
+            settings=_SETTINGS,
+            template_dir=str(templates),
+        )
+        datasette.remove_database("_memory")  # it comes where no file is named
+        datasette.add_database(Database(datasette, str(scratch / "tables.db"), is_mutable=False), name=TABLES)
+        fixed = fixed_as(database) is not None
+        datasette.add_database(Database(datasette, str(database), is_mutable=not fixed), name=HISTORY)
+        yield datasette
+        for one in datasette.databases.values():
+            one.close()
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise UsageError(
+            f"Nothing can be served on {host}, port {port} ({error}); choose another --host or --port."
+        ) from None
+
+
+def _metadata(what: Path, language: str, *, masked: bool) -> dict[str, Any]:
+    """Titles and descriptions, from the data dictionary."""
+    words = look().words[language]
+    published = {
+        table.name: {
+            "description": getattr(table, language),
+            "columns": {column.name: getattr(column, language) for column in table.columns},
+            "facets": list(look().tables[table.name].facets),
+            **({"label_column": "title"} if table.name == "pieces" else {}),
+        }
+        for table in tables().values()
+    }
+    kept = {
+        table.name: {
+            "description": table.description,
+            "columns": {column.name: column.description for column in table.columns},
+        }
+        for table in describe()
+    }
+    return {
+        "title": f"fanwen {what.resolve().name}",
+        "description": words["description"] if masked else f"{words['unmasked']} {words['description']}",
+        "databases": {
+            name: {"tables": described, "queries": _queries(name, language)}
+            for name, described in ((TABLES, published), (HISTORY, kept))
+        },
+    }
+
+
+def _queries(database: str, language: str) -> dict[str, dict[str, str]]:
+    return {
+        name: {"sql": query.sql, "title": query.titles[language]}
+        for name, query in look().queries.items()
+        if query.database == database
+    }
+
+
+def _unindexed(app: Any) -> Any:
+    """The same application, which tells search engines to leave its pages alone."""
+
+    async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        async def sending(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"x-robots-tag", b"noindex")]}
+            await send(message)
+
+        await app(scope, receive, sending)
+
+    return wrapped
