@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -56,9 +57,7 @@ def serve(
     if site is not None:
         if what is not None:
             raise UsageError("--site names what is served; leave WHAT out.")
-        from fanwen.corpus import site_server
-
-        site_server.serve(site, host, port)
+        import_module("fanwen.corpus.site_server").serve(site, host, port)
         return
     from fanwen.corpus.reader import located
 

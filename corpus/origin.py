@@ -20,11 +20,25 @@ def origin(store: Store, piece: str) -> Origin | None:
     row = store.rows(_ORIGIN, piece).fetchone()
     if row is None:
         return None
-    *begin, bodies, extractor, ruleset, opencc, span_begin, span_end, basis, detail, claims = row
-    pages = tuple(
-        Page(one["url"], one["body"], one.get("content_type"), one.get("fetched_at"))
-        for one in json.loads(bodies)
+    identity, url, site, place, places, first, fetched, bodies, *how, begin, end, basis, detail, claims = row
+    extractor, ruleset, opencc = how
+    return Origin(
+        piece_id=identity,
+        url=url,
+        site=site,
+        place=place,
+        places=places,
+        first_seen=first,
+        fetched_at=fetched,
+        pages=tuple(
+            Page(one["url"], one["body"], one.get("content_type"), one.get("fetched_at"))
+            for one in json.loads(bodies)
+        ),
+        extractor=extractor,
+        ruleset=ruleset,
+        opencc=opencc,
+        span=(begin, end),
+        rights_basis=basis,
+        rights_detail=detail,
+        claims=tuple(Claim(one["kind"], one["value"], one["line"]) for one in json.loads(claims)),
     )
-    claimed = tuple(Claim(one["kind"], one["value"], one["line"]) for one in json.loads(claims))
-    span = (span_begin, span_end)
-    return Origin(*begin, pages, extractor, ruleset, opencc, span, basis, detail, claimed)

@@ -26,6 +26,7 @@ from fanwen.corpus.pulled import pulled_folder
 from fanwen.corpus.reuse import Reuse, Wanted
 from fanwen.corpus.sightings import clusters, find_pieces
 from fanwen.corpus.store import Store, open_store
+from fanwen.corpus.tables import FOLDER as TABLES
 from fanwen.corpus.types import (
     Change,
     Cluster,
@@ -165,7 +166,7 @@ class Corpus:
         >>> corpus.to_arrow().num_rows == len(list(corpus.pieces()))
         True
         """
-        if as_of is None and (self.path / frames.FOLDER).is_dir():
+        if as_of is None and (self.path / TABLES).is_dir():
             return frames.from_files(self.path, config)
         with self._store.snapshot():
             seq = None if as_of is None else self._seq(as_of)
@@ -179,7 +180,8 @@ class Corpus:
         True
         """
         frames.library("pandas", "pandas")
-        return self.to_arrow(config, as_of=as_of).to_pandas()
+        frame: pandas.DataFrame = self.to_arrow(config, as_of=as_of).to_pandas()
+        return frame
 
     def to_polars(self, config: str = "default", *, as_of: str | None = None) -> polars.DataFrame:
         """The same for polars (``pip install 'fanwen[polars]'``).
@@ -335,15 +337,12 @@ def located(what: str | os.PathLike[str], home: Home | None = None) -> Path:
     """
     path = Path(what)
     home = home or Home(Path(os.environ.get("FANWEN_HOME", DEFAULT)))
-    places = (path, pulled_folder() / path, home.releases / path)
-    if path.is_absolute() or len(path.parts) != 1:
-        places = places[:1]
-    for place in places:
+    # a version is one word
+    folders = (pulled_folder(), home.releases) if len(path.parts) == 1 and not path.is_absolute() else ()
+    for place in (path, *(folder / path for folder in folders)):
         if place.exists():
             return place
-    looked = (
-        f", nor a release of that name in {pulled_folder()} or {home.releases}" if len(places) > 1 else ""
-    )
+    looked = f", nor a release of that name in {' or '.join(map(str, folders))}" if folders else ""
     raise UsageError(
         f"There is nothing at {path}{looked}; give a corpus.db, a home, a release folder or a version."
     )

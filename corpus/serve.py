@@ -20,13 +20,12 @@ from datasette.app import Datasette
 from datasette.database import Database
 from datasette.plugins import pm
 
-from fanwen.corpus import search
 from fanwen.corpus.datasette_plugin import HISTORY, TABLES, Plugin
 from fanwen.corpus.marks import Progress
 from fanwen.corpus.reader import database_of
 from fanwen.corpus.schema import describe
 from fanwen.corpus.served import look, make_tables
-from fanwen.corpus.store import RELEASE, fixed_as, open_store, reading
+from fanwen.corpus.store import RELEASE, fixed_as, reading
 from fanwen.corpus.tables import tables
 from fanwen.errors import UsageError
 
@@ -82,9 +81,6 @@ def application(
                 f"Texts of {what} are not masked: serve a release, or show them on this machine alone with"
                 " --unmasked."
             )
-        if not database.is_relative_to(what):  # unpacked for us, without an index for searching
-            with open_store(database, fixed=True) as store:
-                search.update(store, progress)
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanwen-")))
         make_tables(database, scratch / "tables.db", progress)
         templates = stack.enter_context(as_file(files("fanwen.corpus") / "data/datasette"))
