@@ -377,7 +377,7 @@ def _unknown(name: str) -> UsageError:
 def _must_go_before(first: Corpus, knows: Corpus) -> None:
     """Raise UsageError where ``knows`` has not all that ``first`` has: what changed could not be said."""
     roots = [[(one.seq, one.root) for one in corpus.releases] for corpus in (first, knows)]
-    if roots[0] != roots[1][: len(roots[0])] or first._last() > knows._store.released >= first._store.pending:
+    if roots[0] != roots[1][: len(roots[0])] or first._last() != first._store.released:
         raise UsageError(
             f"{first.path} is no earlier state of {knows.path}; only states of one history are compared."
         )
