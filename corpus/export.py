@@ -108,7 +108,7 @@ def _check(condition: str) -> None:
         db.execute(f"create table pieces ({columns})")
         db.set_authorizer(_only_a_condition())
         try:
-            db.execute(f"select 1 from pieces where ({condition}\n)")
+            db.execute(f"explain select 1 from pieces where ({condition}\n)")
         except (sqlite3.Error, sqlite3.Warning, UnicodeEncodeError, ValueError) as error:
             raise UsageError(
                 f"--where is no condition over the columns of a piece ({error}); write it like"
@@ -242,7 +242,8 @@ def _write_folder(rows: Iterable[Row], target: Path) -> None:
 def _file_name(identity: str) -> str:
     """The id, as far as it is a name of a file: those of ready-made pieces can be anything."""
     name = quote(identity, safe="")
-    return f"{name if len(name) <= _NAME and not name.startswith('.') else _hash(identity)}.txt"
+    plain = 0 < len(name) <= _NAME and not name.startswith(".")
+    return f"{name if plain else _hash(identity)}.txt"
 
 
 _WRITERS: dict[str, Callable[[Row], str]] = {"jsonl": _as_jsonl, "sft": _as_chat, "txt": _as_text}
