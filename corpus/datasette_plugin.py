@@ -99,7 +99,9 @@ class Plugin:
         named = "id" if (column, table) == ("title", "pieces") else "piece" if column == "piece" else None
         if named is None or named not in row.keys():  # noqa: SIM118 -- a row of SQLite is no dict
             return None
-        return _link(datasette.urls.path(f"/-/piece/{tilde_encode(row[named])}"), value)
+        # one that refers to another table comes with its label
+        name = row[named]["value"] if isinstance(row[named], dict) else row[named]
+        return _link(datasette.urls.path(f"/-/piece/{tilde_encode(name)}"), value)
 
     async def _search(self, request: Request, datasette: Datasette) -> Response:
         query = (request.args.get("q") or "").strip()
