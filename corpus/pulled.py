@@ -1,4 +1,4 @@
-"""Where releases that were pulled lie."""
+"""Where pulled releases lie on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 
 def pulled_folder() -> Path:
-    """``$FANWEN_PULLED``, else ``fanwen`` in ``$XDG_DATA_HOME``, else in ``~/.local/share``."""
-    if chosen := os.environ.get("FANWEN_PULLED"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "fanwen"
+    """``$FANWEN_PULLED``, else ``fanwen`` in ``$XDG_DATA_HOME`` or in ``~/.local/share``."""
+    if given := os.environ.get("FANWEN_PULLED"):
+        return Path(given)
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "fanwen"
