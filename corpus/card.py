@@ -15,7 +15,7 @@ from typing import Any
 
 from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.split import SPLITS
-from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SIDE_TABLES, count_rows, table_of
+from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SAMPLES, SIDE_TABLES, count_rows, table_of
 
 CARD = "README.md"
 MOST = 30  # rows of a table at most; the rest is summed up
@@ -61,7 +61,8 @@ def _what(db: sqlite3.Connection, seq: int) -> Iterator[str]:
     yield f"Root hash `{root}`. No rights in the texts are granted: read `rights_basis` before use.\n\n"
     yield "| configuration | rows | what it is |\n|---|---|---|\n"
     for name in CONFIGURATIONS:
-        yield f"| `{name}` | {count_rows(db, name):,} | {table_of(name).en} |\n"
+        about = f"The same, {SAMPLES[name]:,} pieces of `default`." if name in SAMPLES else table_of(name).en
+        yield f"| `{name}` | {count_rows(db, name):,} | {about} |\n"
 
 
 def _figures(db: sqlite3.Connection) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ import click
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import corpus_file, home_option, json_option
 from fanwen.corpus.report import Progress, print_json, table
+from fanwen.corpus.types import ReleaseDetails
 from fanwen.errors import DamagedError, UsageError
 
 
@@ -58,8 +60,8 @@ def release_create(home: Home, as_json: bool, date: str | None, sign_key: Path |
     publishing = home.publishing()
     if sign_key is not None:
         publishing = dataclasses.replace(publishing, sign_key=sign_key)
-    with home.locked("release create"):
-        erase.finish(home)
+    with home.locked("release create"), closing(Progress()) as progress:
+        erase.finish(home, progress)
         made = release_module.create(
             corpus_file(home),
             home.releases,
@@ -67,6 +69,7 @@ def release_create(home: Home, as_json: bool, date: str | None, sign_key: Path |
             mask=home.config().mask,
             takedown=home.takedown(),
             publishing=publishing,
+            progress=progress,
         )
     if as_json:
         print_json(made)
@@ -86,17 +89,17 @@ def release_list(home: Home, as_json: bool) -> None:
     """All releases, newest last."""
     from fanwen.corpus import release_index
 
-    releases = release_index.listing(home.releases)
+    releases = release_index.read_index(home.releases)
     if as_json:
-        print_json(releases)
+        print_json(release_index.listing(home.releases))
     elif releases:
-        head = ("version", "date", "default", "pieces", "clusters", "root")
+        head = ("version", "date", "default", "pieces", "clusters", "root", "")
         print(
             table(
                 [
                     head,
                     *(
-                        (r.version, r.date, r.pieces_default, r.pieces, r.clusters, r.root[:16])
+                        (r.version, r.date, r.pieces_default, r.pieces, r.clusters, r.root[:16], _state(r))
                         for r in releases
                     ),
                 ]
@@ -104,6 +107,14 @@ def release_list(home: Home, as_json: bool) -> None:
         )
     else:
         print(f"No release in {home.releases} yet; 'fanwen release create' makes one.")
+
+
+def _state(release: ReleaseDetails) -> str:
+    """What is to be known of a release beside its figures."""
+    again = f"{release.reissue_of} issued again" if release.reissue_of else ""
+    if release.withdrawn:
+        return "withdrawn"
+    return f"holds what was taken down ({', '.join(release.taken_down)})" if release.taken_down else again
 
 
 @release.command("show")
@@ -131,9 +142,11 @@ def release_show(home: Home, as_json: bool, version: str | None) -> None:
 @click.argument("new")
 def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
     """Pieces that were added, modified or removed between two releases, and why."""
-    from fanwen.corpus import release_changes
+    from fanwen.corpus import release_changes, release_index
 
-    changes = release_changes.diff(corpus_file(home), old, new)
+    again = {one.version: one.reissue_of for one in release_index.read_index(home.releases)}
+    # one that was issued again holds the same pieces, under a number that only the index knows
+    changes = release_changes.diff(corpus_file(home), again.get(old) or old, again.get(new) or new)
     if as_json:
         print_json(changes)
     elif changes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from fanwen.corpus.refresh import crawl_only, refresh
 from fanwen.corpus.report import Progress, print_json, table
 from fanwen.corpus.runs import RunReport
 from fanwen.errors import RefusedError, UsageError
-from fanwen.spiders.archive import Archive
+from fanwen.spiders.archive import TIME, Archive
 from fanwen.spiders.crawl import CrawlReport
 from fanwen.spiders.ingest import ingest_files, warc_files
 from fanwen.spiders.warc import REASONS
@@ -145,7 +146,21 @@ def refresh_command(
 @click.option(
     "--source", metavar="NAME", help="Name of the source of the ready pieces; the file's name by default."
 )
-def ingest(home: Home, as_json: bool, paths: tuple[str, ...], pieces: str | None, source: str | None) -> None:
+@click.option(
+    "--fetched-at",
+    metavar="TIME",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]),
+    help="When the files were fetched (UTC), such as 2026-11-21 or 2026-11-21T08:00:00Z; now by default. "
+    "WARC files bring their own times.",
+)
+def ingest(
+    home: Home,
+    as_json: bool,
+    paths: tuple[str, ...],
+    pieces: str | None,
+    source: str | None,
+    fetched_at: datetime | None,
+) -> None:
     """Take files at hand (HTML, TXT, Markdown, PDF, DOCX, WARC; folders recursively) into the archive.
 
     Pages of a WARC file keep their URL, date and headers; which are taken is up to the site files.
@@ -157,14 +172,15 @@ def ingest(home: Home, as_json: bool, paths: tuple[str, ...], pieces: str | None
         raise UsageError("Give either files and folders, or --pieces FILE, not both and not neither.")
     if source and not pieces:
         raise UsageError("--source names the source of ready pieces; give --pieces FILE too.")
+    when = None if fetched_at is None else fetched_at.strftime(TIME)
     with home.locked("ingest"):
         if pieces:
-            _ingest_pieces(home, Path(pieces), source, as_json)
+            _ingest_pieces(home, Path(pieces), source, when, as_json)
         else:
-            _ingest_files(home, paths, as_json)
+            _ingest_files(home, paths, when, as_json)
 
 
-def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
+def _ingest_files(home: Home, paths: tuple[str, ...], fetched_at: str | None, as_json: bool) -> None:
     given = [Path(path) for path in paths]
     warcs = warc_files(given)
     progress = Progress()
@@ -173,7 +189,7 @@ def _ingest_files(home: Home, paths: tuple[str, ...], as_json: bool) -> None:
         read = ingest_warc(
             archive, warcs, sites, takedown=takedown, progress=lambda n: progress("records", n, 0)
         )
-        report = ingest_files(archive, given, takedown)
+        report = ingest_files(archive, given, takedown, fetched_at)
     progress.close()
     if as_json:
         print_json({**asdict(report), "warc": read if warcs else None})
@@ -203,11 +219,11 @@ def _warc_table(report: WarcReport) -> str:
     return table(rows)
 
 
-def _ingest_pieces(home: Home, file: Path, source: str | None, as_json: bool) -> None:
+def _ingest_pieces(home: Home, file: Path, source: str | None, fetched_at: str | None, as_json: bool) -> None:
     from fanwen.corpus.pieces import ingest_pieces  # pyarrow is slow to import
 
     progress = Progress()
-    report = ingest_pieces(home.corpus, file, source or file.stem, progress=progress)
+    report = ingest_pieces(home.corpus, file, source or file.stem, fetched_at=fetched_at, progress=progress)
     progress.close()
     print_json(report) if as_json else print(report.summary())
 

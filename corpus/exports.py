@@ -19,10 +19,12 @@ from pathlib import Path
 
 import zstandard
 
+from fanwen.corpus import delta, removed
+from fanwen.corpus.canonical import canonical
 from fanwen.corpus.card import CARD, card
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
-from fanwen.corpus.publishing import Publishing
+from fanwen.corpus.publishing import Publishing, SiteText
 from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
 from fanwen.corpus.tables import FOLDER as TABLES
 from fanwen.corpus.tables import read_rows, write_tables
@@ -58,32 +60,75 @@ _LEAF_FIELDS = (
 
 
 def write(
-    store: Store, seq: int, folder: Path, publishing: Publishing, *, reissue: str | None = None
+    store: Store,
+    seq: int,
+    folder: Path,
+    publishing: Publishing,
+    *,
+    base: Path | None = None,
+    reissue: str | None = None,
 ) -> None:
     """Write all files of release ``seq`` into the empty ``folder``.
 
-    With ``reissue`` under that version, and without what is on hold by now.
+    ``base`` is the folder of the release before it: the delta is from that. With ``reissue`` under that
+    version, and without what is on hold by now.
+    """
+    plain = folder / "fanwen.db"
+    _database(store, seq, plain, reissue)
+    derive(plain, folder, publishing.site_text)
+    with _opened(plain) as db:
+        (folder / CARD).write_text(card(db, seq, publishing), encoding="utf-8")
+        (folder / MANIFEST).write_text(_manifest(db, seq, publishing), encoding="utf-8")
+    if base is not None:
+        _write_delta(base, plain, folder)
+    plain.unlink()
+    lines = [f"{one.sha256}  {one.path}\n" for one in files_in(folder) if one.path != SUMS]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+    sync_tree(folder)
+
+
+def derive(plain: Path, folder: Path, site_text: SiteText) -> None:
+    """Write into ``folder`` every file that follows from the database of a release alone.
+
+    Who has the database, for instance from an earlier release and a delta, need not fetch these;
+    ``site_text`` stands in release.json.
     """
     (folder / "jsonl").mkdir()
-    plain = folder / "fanwen.db"
-    copy_as_of(store, seq, plain, as_held_now=reissue is not None)
-    if reissue is not None:
-        with _opened(plain, write=True) as db:
-            _rename(db, seq, reissue)
     with _opened(plain) as db:
         with _compressed(folder / PIECES) as stream:
             for row in piece_rows(db):
                 stream.write(to_json(row).encode() + b"\n")
         write_tables(db, folder)
-        (folder / CARD).write_text(card(db, seq, publishing), encoding="utf-8")
-        (folder / MANIFEST).write_text(_manifest(db, seq), encoding="utf-8")
+        removed.write(db, folder)
     with plain.open("rb") as source, (folder / DATABASE).open("wb") as target:
         compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
         compressor.copy_stream(source, target, size=plain.stat().st_size)
-    plain.unlink()
-    lines = [f"{one.sha256}  {one.path}\n" for one in files_in(folder) if one.path != SUMS]
-    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
-    sync_tree(folder)
+
+
+def _database(store: Store, seq: int, target: Path, reissue: str | None) -> None:
+    copied = target.with_name(f"{target.name}.copied")
+    copy_as_of(store, seq, copied, as_held_now=reissue is not None)
+    if reissue is not None:
+        with _opened(copied, write=True) as db:
+            _rename(db, seq, reissue)
+    # only what is masked goes on: free pages of the copy still hold words that are not
+    canonical(copied, target)
+    copied.unlink()
+
+
+def _write_delta(base: Path, plain: Path, folder: Path) -> None:
+    """Write the delta from the release in ``base``, and prove that both give this database."""
+    before, after = plain.with_name("before.db"), plain.with_name("after.db")
+    unpack_database(base, before)
+    target = folder / delta.name_from(base.name)
+    if delta.write(before, plain, target):
+        delta.apply(before, [target], after)
+        if file_hash(after) != file_hash(plain):
+            raise DamagedError(
+                f"The delta from {base.name} does not lead to this release; run 'fanwen verify'."
+            )
+        after.unlink()
+    before.unlink()
 
 
 def copy_as_of(store: Store, seq: int, target: Path, *, as_held_now: bool = False) -> None:
@@ -108,15 +153,23 @@ def plain_as_of(store: Store, seq: int, target: Path) -> None:
     )
     with _trimmed_copy(store, seq, target) as db:
         db.executemany("insert into setting (name, value) values (?, ?)", kept.items())
+    with _opened(target, write=True) as db:
+        db.execute("vacuum")
 
 
 @contextmanager
 def _trimmed_copy(
     store: Store, seq: int, target: Path, *, as_held_now: bool = False
 ) -> Iterator[sqlite3.Connection]:
-    """A copy without settings, caches and what came after release ``seq``; committed when the block ends."""
+    """A copy without settings, caches and what came after release ``seq``; committed when the block ends.
+
+    Its free pages hold what was deleted.
+    """
     store.rows("vacuum into ?", str(target))
     with _opened(target, write=True) as db:
+        # one that was not finished is thrown away, and a whole one is synced with its folder
+        db.execute("pragma journal_mode = off")
+        db.execute("pragma synchronous = off")
         db.execute("pragma foreign_keys = off")
         db.execute("begin")
         if as_held_now:
@@ -147,9 +200,6 @@ def _trimmed_copy(
         db.execute("update release set state = 'published'")
         yield db
         db.execute("commit")
-        # counts how often this file was written anew here, for instance after a purge
-        db.execute("pragma schema_version = 1")
-        db.execute("vacuum")
 
 
 def _rename(db: sqlite3.Connection, seq: int, version: str) -> None:
@@ -327,13 +377,14 @@ def sync_tree(folder: Path) -> None:
     sync_folder(folder)
 
 
-def _manifest(db: sqlite3.Connection, seq: int) -> str:
+def _manifest(db: sqlite3.Connection, seq: int, publishing: Publishing) -> str:
     columns = "version, seq, date, parent, root, documents, pieces, pieces_default, clusters, tools, mask"
     columns += ", reissue_of"
     values = db.execute(f"select {columns} from release where seq = ?", (seq,)).fetchone()
     manifest = dict(zip(columns.split(", "), values, strict=True))
     for name in ("tools", "mask"):
         manifest[name] = json.loads(manifest[name])
+    manifest["site_text"] = publishing.site_text
     return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 
 

@@ -156,8 +156,8 @@ class Corpus:
         return _piece(row)
 
     def to_arrow(self, config: str = "default", *, as_of: str | None = None) -> pyarrow.Table:
-        """A table as the Parquet files of a release have it: ``default``, ``all``, ``sightings``,
-        ``relations``, ``rejects`` or ``rule_hits``, in memory as a whole.
+        """A table as the Parquet files of a release have it, in memory as a whole: of pieces ``default``,
+        ``all`` or a sample, or ``sightings``, ``relations``, ``rejects``, ``rule_hits``.
 
         Of a home or a checkout the texts, titles and claims are as they are kept, unmasked, and ``split`` is
         empty for what no release has had. Raises :class:`UsageError` for another name or version.

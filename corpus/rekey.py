@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from fanwen.corpus.compare import Shingles, measure, relation
 from fanwen.corpus.fingerprint import SPEC, to_blob
 from fanwen.corpus.fingerprint import fingerprints as marks_of
+from fanwen.corpus.identity import digest
 from fanwen.corpus.normalise import fold
 
 BATCH = 1000
@@ -34,6 +35,7 @@ class _Relation:
     shared: int
     added_in: int
     removed_in: int | None
+    id: int | None = None
 
 
 _COLUMNS = "a, b, relation, jaccard, containment_a, containment_b, shared, added_in, removed_in"
@@ -82,8 +84,8 @@ def _relate(db: sqlite3.Connection, keys: Mapping[str, list[str]]) -> None:
         return
     held = _held(db)
     candidates = []
-    for row in db.execute(f"select id, {_COLUMNS} from relation").fetchall():
-        old = _Relation(*row[1:])
+    for row in db.execute(f"select {_COLUMNS}, id from relation").fetchall():
+        old = _Relation(*row)
         if old.a not in keys and old.b not in keys:
             candidates.append(old)
             continue
@@ -97,22 +99,25 @@ def _relate(db: sqlite3.Connection, keys: Mapping[str, list[str]]) -> None:
                 candidates.append(_compared(db, a, b, max(held[a][0], held[b][0])))
     db.execute("delete from relation")
     db.executemany(
-        f"insert into relation ({_COLUMNS}) values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                r.a,
-                r.b,
-                r.relation,
-                r.jaccard,
-                r.containment_a,
-                r.containment_b,
-                r.shared,
-                r.added_in,
-                r.removed_in,
-            )
-            for r in _merged(candidates)
-        ],
+        f"insert into relation ({_COLUMNS}, id) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        map(astuple, _numbered(_merged(candidates))),
     )
+
+
+def _numbered(rows: Iterable[_Relation]) -> Iterator[_Relation]:
+    """The rows with a number each that stays from release to release, since a delta names rows by it.
+
+    One row of the corpus may have become several: these, and new ones, get a negative one.
+    """
+    taken: set[int] = set()
+    for row in rows:
+        number = row.id
+        if number is None or number in taken:
+            number = -int(digest(row.a, row.b, str(row.added_in))[:15], 16)
+        while number in taken:
+            number -= 1
+        taken.add(number)
+        yield replace(row, id=number)
 
 
 def _held(db: sqlite3.Connection) -> dict[str, tuple[int, float]]:

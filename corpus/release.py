@@ -285,8 +285,11 @@ def reissue(
     with open_store(corpus_path) as store:
         _note_reissue(store, known[version], again.version)
     if not known[version].withdrawn:
-        entries = [one for one in release_index.read_index(releases_dir) if one.version != version]
-        release_index.write(releases_dir, [*entries, replace(known[version], withdrawn=True)])
+        entries = [
+            replace(one, withdrawn=one.withdrawn or one.version == version)
+            for one in release_index.read_index(releases_dir)
+        ]
+        release_index.write(releases_dir, entries)
     if delete_withdrawn and (releases_dir / version).is_dir():
         # moved away first, so that there is never half of it under its name
         gone = (releases_dir / version).rename(releases_dir / f".building-{version}")
@@ -312,7 +315,8 @@ def _issue_again(
     building = releases_dir / f".building-{version}"
     building.mkdir()
     try:
-        exports.write(store, former.seq, building, publishing, reissue=version)
+        base = _base(releases_dir, former.seq)
+        exports.write(store, former.seq, building, publishing, base=base, reissue=version)
         if publishing.sign_key is not None:
             signing.sign(building / SUMS, publishing.sign_key)
         made = replace(former, version=version, reissue_of=former.version, taken_down=())
@@ -347,7 +351,8 @@ def _finish_prepared(
         building = releases_dir / f".building-{release.version}"
         building.mkdir()
         try:
-            exports.write(store, release.seq, building, publishing)
+            base = _base(releases_dir, release.seq)
+            exports.write(store, release.seq, building, publishing, base=base)
             if publishing.sign_key is not None:
                 signing.sign(building / SUMS, publishing.sign_key)
             step("written", 2, 4)
@@ -368,6 +373,21 @@ def _finish_prepared(
     step("indexed", 4, 4)
     store.rows("update release set state = 'published' where seq = ?", release.seq)
     return release
+
+
+def _base(releases_dir: Path, seq: int) -> Path | None:
+    """The folder of the newest release before ``seq`` that readers may have; deltas are from that.
+
+    None where its database is not here, or not as it was published.
+    """
+    earlier = [one for one in release_index.read_index(releases_dir) if one.seq < seq and not one.withdrawn]
+    found = max(earlier, key=lambda one: one.seq, default=None)
+    if found is None:
+        return None
+    folder = releases_dir / found.version
+    published = {one.path: one.sha256 for one in found.files}.get(exports.DATABASE)
+    database = folder / exports.DATABASE
+    return folder if database.is_file() and exports.file_hash(database) == published else None
 
 
 def _must_be(verified: Verified, release: Release) -> None:

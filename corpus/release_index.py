@@ -28,15 +28,14 @@ def listing(releases_dir: Path) -> list[Release]:
 
 
 def show(releases_dir: Path, version: str | None = None) -> ReleaseDetails:
-    """One release with its files; the latest where no version is given."""
+    """One release with its files; the newest good one where no version is given."""
     known = read_index(releases_dir)
     if not known:
         raise UsageError(f"There is no release in {releases_dir} yet; run 'fanwen release create'.")
+    wanted = version or latest(known) or known[-1].version
     for details in known:
-        if version is not None and details.version == version:
+        if details.version == wanted:
             return details
-    if version is None:
-        return known[-1]
     raise UsageError(
         f"There is no release {version} in {releases_dir}; 'fanwen release list' shows those there are."
     )
@@ -51,6 +50,13 @@ def read_index(releases_dir: Path) -> list[ReleaseDetails]:
         return list(parse(path.read_bytes()).releases)
     except ValueError:
         raise DamagedError(f"{path} cannot be read; restore it from a copy of the releases.") from None
+
+
+def latest(entries: Sequence[ReleaseDetails]) -> str | None:
+    """The version of the newest release that is not withdrawn."""
+    # a release that was written again comes after later ones, and is no news
+    good = [one.version for one in sorted(entries, key=lambda one: one.seq) if not one.withdrawn]
+    return good[-1] if good else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +120,9 @@ def write(
     path = releases_dir / INDEX
     if mirrors is None:
         mirrors = parse(path.read_bytes()).mirrors if path.is_file() else ()
-    # a release that was written again comes after later ones, and is no news
-    good = [one.version for one in sorted(entries, key=lambda one: one.seq) if not one.withdrawn]
     index = {
         "format": 1,
-        "latest": good[-1] if good else None,
+        "latest": latest(entries),
         "mirrors": list(mirrors),
         "releases": [asdict(one) for one in entries],
     }

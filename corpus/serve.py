@@ -125,13 +125,13 @@ def _metadata(what: Path, language: str, *, masked: bool) -> dict[str, Any]:
     """Titles and descriptions, from the data dictionary."""
     words = look().words[language]
     published = {
-        table.name: {
-            "description": getattr(table, language),
-            "columns": {column.name: getattr(column, language) for column in table.columns},
-            "facets": list(look().tables[table.name].facets),
-            **({"label_column": "title"} if table.name == "pieces" else {}),
+        name: {
+            "description": getattr(tables()[name], language),
+            "columns": {column.name: getattr(column, language) for column in tables()[name].columns},
+            "facets": list(shown.facets),
+            **({"label_column": "title"} if name == "pieces" else {}),
         }
-        for table in tables().values()
+        for name, shown in look().tables.items()
     }
     kept = {
         table.name: {

@@ -70,11 +70,11 @@ def make_tables(source: Path, target: Path, progress: Progress | None = None) ->
         db.execute("pragma synchronous = off")
         db.execute("attach ? as source", (f"{source.absolute().as_uri()}?mode=ro",))
         db.execute("begin")
-        for done, table in enumerate(tables().values(), start=1):
-            for statement in _statements(table, look().tables[table.name]):
+        for done, (name, shown) in enumerate(look().tables.items(), start=1):
+            for statement in _statements(tables()[name], shown):
                 db.execute(statement)
             if progress:
-                progress("tables", done, len(tables()))
+                progress("tables", done, len(look().tables))
         db.execute("commit")
 
 

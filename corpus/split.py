@@ -4,11 +4,12 @@ In go the current pieces and their relations, out comes the table ``split``. Pie
 near, contains, overlap, equal text or cluster are one component, and a component is in one split. It keeps
 the split it has; where components of different splits grow together, train is stronger than validation and
 that than test, so that nothing a model was trained on is ever tested with. A new component is placed by a
-hash of its least piece.
+hash of its least piece; a large one is for training, as tests want many kinds of text and not much of one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -19,6 +20,8 @@ from fanwen.corpus.store import Store
 
 SPLITS = ("train", "validation", "test")
 _BOUNDS = (90, 95)  # percent of new components before which train and validation end
+# a component is large from so many pieces on, and from this share of all
+_LARGE, _LARGE_SHARE = 20, 0.005
 
 
 def assign(store: Store) -> None:
@@ -60,9 +63,11 @@ def _splits(store: Store, earlier: Mapping[str, str]) -> dict[str, str]:
     for (piece, _, _), label in zip(pieces, labels, strict=True):
         if piece in earlier:
             found[label] = min(found.get(label, SPLITS[-1]), earlier[piece], key=SPLITS.index)
+    sizes = Counter(labels)
+    large = max(_LARGE, _LARGE_SHARE * len(pieces))
     for (piece, _, _), label in zip(pieces, labels, strict=True):
         if label not in found:
-            found[label] = _place(piece)
+            found[label] = SPLITS[0] if sizes[label] >= large else _place(piece)
     return {piece: found[label] for (piece, _, _), label in zip(pieces, labels, strict=True)}
 
 

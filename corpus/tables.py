@@ -21,13 +21,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fanwen.corpus.identity import digest
 from fanwen.corpus.split import SPLITS
 
 FOLDER = "data"
 ROWS_PER_FILE = 100_000
 ROWS_PER_GROUP = 10_000
 SIDE_TABLES = ("sightings", "relations", "rejects", "rule_hits")
-CONFIGURATIONS = ("default", "all", *SIDE_TABLES)
+SAMPLES = {"sample-1k": 1_000, "sample-10k": 10_000}
+IN_SPLITS = ("default", "all", *SAMPLES)
+CONFIGURATIONS = (*IN_SPLITS, *SIDE_TABLES)
 
 _TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
@@ -87,20 +90,22 @@ def tables() -> dict[str, Table]:
 
 def table_of(configuration: str) -> Table:
     """The table that a configuration shows."""
-    return tables()["pieces" if configuration in ("default", "all") else configuration]
+    return tables()["pieces" if configuration in IN_SPLITS else configuration]
 
 
 def write_tables(db: sqlite3.Connection, folder: Path) -> None:
     """Write all configurations below ``folder``."""
+    _add_functions(db)
     for configuration in CONFIGURATIONS:
         target = folder / FOLDER / configuration
         target.mkdir(parents=True)
-        for split in SPLITS if configuration in ("default", "all") else SPLITS[:1]:
+        for split in SPLITS if configuration in IN_SPLITS else SPLITS[:1]:
             _write(db, configuration, split, target)
 
 
 def count_rows(db: sqlite3.Connection, configuration: str) -> int:
     """Rows of one configuration, all splits."""
+    _add_functions(db)
     query = _QUERIES[configuration]
     count = f"select count(*) from ({query})"
     return sum(int(db.execute(count, part).fetchone()[0]) for part in _parts(query))
@@ -113,6 +118,7 @@ def query_of(table: str) -> str:
 
 def batches(db: sqlite3.Connection, configuration: str) -> Iterator[pa.RecordBatch]:
     """The rows of one configuration, split by split, as they stand in the Parquet files of a release."""
+    _add_functions(db)
     query = _QUERIES[configuration]
     for part in _parts(query):
         yield from batches_of(db.execute(query, part), table_of(configuration))
@@ -135,6 +141,10 @@ def read_rows(folder: Path, configuration: str) -> Iterator[dict[str, Any]]:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(ROWS_PER_GROUP):
                 yield from batch.to_pylist()
+
+
+def _add_functions(db: sqlite3.Connection) -> None:
+    db.create_function("digest", 1, digest, deterministic=True)
 
 
 def _write(db: sqlite3.Connection, configuration: str, split: str, target: Path) -> None:
@@ -197,7 +207,7 @@ left join split s on s.piece = v.piece and s.removed_in is null
 left join size on size.cluster = v.cluster
 where v.removed_in is null {where}
 """
-_OF_SPLIT = "and coalesce(s.split, 'train') = :split"
+_OF_SPLIT = _PIECES.format(where="and coalesce(s.split, 'train') = :split {and_where} order by v.piece")
 
 # of the pieces with one text the first stands for all
 _RELATIONS = """
@@ -218,11 +228,20 @@ from relation r join head x on x.key = r.a join head y on y.key = r.b where r.re
 order by 1, 2
 """
 
+_DEFAULT = "and v.excluded_why is null and t.body is not null"
+
+# the same pieces from release to release, as far as they stay: those with the least hashes
+_SAMPLE = """and digest(v.piece) <= (select max(d) from (
+  select digest(v.piece) as d from piece_version v join text t on t.sha256 = v.text
+  where v.removed_in is null {default} order by d limit {size}))"""
+
 _QUERIES = {
-    "default": _PIECES.format(
-        where=f"{_OF_SPLIT} and v.excluded_why is null and t.body is not null order by v.piece"
-    ),
-    "all": _PIECES.format(where=f"{_OF_SPLIT} order by v.piece"),
+    "default": _OF_SPLIT.format(and_where=_DEFAULT),
+    "all": _OF_SPLIT.format(and_where=""),
+    **{
+        name: _OF_SPLIT.format(and_where=f"{_DEFAULT} {_SAMPLE.format(default=_DEFAULT, size=size)}")
+        for name, size in SAMPLES.items()
+    },
     "sightings": """
 select v.piece as id, c.piece as canonical_id, v.cluster as cluster_id, d.site, d.url, v.place,
   dv.found_pieces as pieces_on_page, d.first_seen, dv.fetched_at

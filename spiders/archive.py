@@ -48,6 +48,7 @@ from fanwen.spiders.schema import APPLICATION_ID, migrate, pending
 from fanwen.spiders.scope import origin
 
 BUSY_SECONDS = 15.0
+TIME = "%Y-%m-%dT%H:%M:%SZ"  # how every time is written, in UTC
 LEAST_DAYS, MOST_DAYS = 30, 365  # how long a page is left alone
 UNLINKED = "no longer linked"  # the reason of a part that its document does not have any more
 
@@ -405,7 +406,7 @@ def insert(conn: sqlite3.Connection, table: str, *, tail: str = "", **values: ob
 
 def utc_now() -> str:
     """Now, as it is stored: UTC, ISO 8601 with seconds."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.now(UTC).strftime(TIME)
 
 
 def as_utc(text: str) -> str | None:
@@ -420,7 +421,7 @@ def as_utc(text: str) -> str | None:
 
 def later(*, days: float = 0, seconds: float = 0) -> str:
     """A time from now on, as it is stored."""
-    return (datetime.now(UTC) + timedelta(days=days, seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (datetime.now(UTC) + timedelta(days=days, seconds=seconds)).strftime(TIME)
 
 
 @contextmanager

@@ -53,14 +53,18 @@ class IngestReport:
 
 
 def ingest_files(
-    archive: Archive, paths: Iterable[Path | str], takedown: Takedown = Takedown()
+    archive: Archive,
+    paths: Iterable[Path | str],
+    takedown: Takedown = Takedown(),
+    fetched_at: str | None = None,
 ) -> IngestReport:
     """Take HTML, text, Markdown, PDF and DOCX files; folders are read recursively, sorted, WARC files left.
 
+    ``fetched_at`` (UTC, ISO 8601) is when they were fetched, by default now.
     Raises UsageError for a path that does not exist, before anything is stored.
     """
     given = _existing(paths)
-    now = utc_now()
+    when = fetched_at or utc_now()
     added = known = 0
     skipped: list[Skipped] = []
     for path in _files(given, skipped):
@@ -78,7 +82,7 @@ def ingest_files(
         ):
             skipped.append(Skipped(str(path), "taken_down", f"{path} is {TAKEN_DOWN}."))
             continue
-        if archive.store_file(body, name=path.name, content_type=content_type, fetched_at=now):
+        if archive.store_file(body, name=path.name, content_type=content_type, fetched_at=when):
             added += 1
         else:
             known += 1

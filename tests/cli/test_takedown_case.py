@@ -95,10 +95,16 @@ def test_from_the_mail_to_the_reply(fanwen: Any, home: Path, tmp_path: Path) -> 
     assert left_in(home, wanted, but=[f"releases/{seen['releases'][0]}"]) == []
     actions = [action for (action,) in rows(home, "select action from takedown_journal order by id")]
     assert actions == ["hold", "lift", "hold", "purge", "erased"]
+    assert "holds what was taken down (2026-7)" in fanwen("release", "list").out
     again = fanwen("takedown", "reissue", "all", "--delete-withdrawn")
     assert f"{seen['releases'][0]} is withdrawn and replaced by" in again.out
     assert left_in(home, wanted) == []
     assert rows(home, "select action from takedown_journal order by id")[5:] == [("reissue",)]
+    former, issued = (line.split() for line in fanwen("release", "list").out.splitlines()[1:])
+    assert (former[-1], issued[-3:]) == ("withdrawn", [former[0], "issued", "again"])
+    assert fanwen("release", "diff", former[0], issued[0]).out == (
+        f"Nothing differs between {former[0]} and {issued[0]}.\n"
+    )
     told = " ".join(str(row) for row in rows(home, "select * from takedown_journal"))
     assert not [one for one in wanted if one in told]
     assert fanwen("verify").code == 0

@@ -82,7 +82,7 @@ def test_its_figures_are_those_of_the_files(released: Path) -> None:
 def test_it_names_the_files_of_every_configuration(released: Path) -> None:
     card = (released / CARD).read_text(encoding="utf-8")
     _, header, _ = card.split("---\n", 2)
-    named = re.findall(r"config_name: (\w+)", header)
+    named = re.findall(r"config_name: ([\w-]+)", header)
     assert named == list(CONFIGURATIONS)
     patterns = re.findall(r"path: (\S+)", header)
     files = {path.relative_to(released).as_posix() for path in (released / "data").rglob("*.parquet")}

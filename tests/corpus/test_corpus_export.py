@@ -314,6 +314,8 @@ def test_a_file_is_there_whole_or_not_at_all(filled: Any, tmp_path: Path, monkey
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "x.jsonl"]
 
 
+# where Datasette was imported, SQLite reports what its callbacks raise
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_ctrl_c_ends_a_long_condition(filled: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite hears nothing of an exception in its midst but that it has to stop."""
     looks = iter([0.0])

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import zstandard
+from leftovers import everything
 from sqlite_utils import Database
 
 import fanwen
@@ -100,18 +101,6 @@ def spans_by_document(path: Path) -> dict[str, set[tuple[str, str]]]:
     return found
 
 
-def files(folder: Path, scratch: Path) -> str:
-    """Everything that a release says, decompressed; its database also as raw bytes."""
-    database = unpacked(folder, scratch)
-    parts = [f"{place} {value}" for place, value in strings(database)]
-    parts.append(database.read_bytes().decode("utf-8", "replace"))
-    with zstandard.open(folder / exports.PIECES, "rt", encoding="utf-8") as stream:
-        parts.append(stream.read())
-    parts += [(folder / name).read_text() for name in (exports.MANIFEST, exports.SUMS)]
-    parts.append((folder.parent / "index.json").read_text())
-    return "\n".join(parts)
-
-
 def documents(path: Path) -> dict[str, str]:
     """All strings of each document of a released database, by its URL."""
     found: dict[str, list[str]] = {}
@@ -137,14 +126,14 @@ def test_nothing_that_is_stored_as_a_span_is_in_a_release(home: Any, released: P
     found = {one for spans in stored.values() for one in spans}
     expected = {PHONE, ID, EMAIL, QQ, "李大山", "韩梦洁", "赵小兵", "孙立强", "周建军"}
     assert expected <= {string for _, string in found}
-    everything = files(released, tmp_path)
+    said = everything(released.parent)
     with closing(sqlite3.connect(home.corpus)) as db:  # cut out of the text, kept in its original
         held = "select count(*) from piece_version join text on sha256 = {} where instr(body, ?)"
         assert db.execute(held.format("text_original"), (INNER_PHONE,)).fetchone() == (1,)
         assert db.execute(held.format("text"), (INNER_PHONE,)).fetchone() == (0,)
     for kind, string in found | {("phone", NAG_PHONE), ("phone", INNER_PHONE)}:
         if kind != "person":
-            assert string not in everything, string
+            assert string not in said, string
     by_document = documents(unpacked(released, tmp_path))
     for url, spans in stored.items():
         for kind, string in spans:
@@ -159,7 +148,7 @@ def test_nothing_that_is_stored_as_a_span_is_in_a_release(home: Any, released: P
             )
         }
     assert len(unmasked) >= 4
-    assert not [one for one in unmasked if one in everything]
+    assert not [one for one in unmasked if one in said]
 
 
 def test_a_name_has_one_number_and_placeholders_stay(released: Path) -> None:
@@ -264,12 +253,12 @@ def test_the_policy_says_which_kinds_a_release_shows(
     home.build(mask=kinds)
     made = release.create(home.corpus, home.releases, mask=kinds)
     assert made is not None
-    everything = files(home.releases / made.version, tmp_path)
-    assert PHONE not in everything
-    assert ID not in everything
-    assert NAG_PHONE not in everything
-    assert EMAIL in everything
-    assert "李大山" in everything
+    said = everything(home.releases / made.version)
+    assert PHONE not in said
+    assert ID not in said
+    assert NAG_PHONE not in said
+    assert EMAIL in said
+    assert "李大山" in said
     manifest = json.loads((home.releases / made.version / exports.MANIFEST).read_text())
     assert manifest["mask"] == ["id_card", "phone"]
     assert verify.verify(home.corpus) == []
@@ -388,10 +377,10 @@ def test_ready_made_pieces_are_masked_too(tmp_path: Path, write: Any) -> None:
     made = release.create(corpus, tmp_path / "releases")
     assert made is not None
     folder = tmp_path / "releases" / made.version
-    everything = files(folder, tmp_path)
-    assert PHONE not in everything
-    assert "李大山" not in everything
-    assert text_hash(text) not in everything
+    said = everything(folder)
+    assert PHONE not in said
+    assert "李大山" not in said
+    assert text_hash(text) not in said
     with fanwen.open(folder) as opened:
         (piece,) = opened.pieces()
     assert piece.title == "〔人名1〕同志事迹"
@@ -431,7 +420,7 @@ def test_an_original_that_does_not_fit_its_edits_is_withheld(
             " where text_original = 'withheld'"
         ).fetchone() == (changed, "[]", None)
     assert verify.verify(database) == []
-    assert PHONE not in files(folder, tmp_path)
+    assert PHONE not in everything(folder)
 
 
 def test_a_text_that_was_taken_down_keeps_its_leaf_only(home: Any, released: Path, tmp_path: Path) -> None:
@@ -462,7 +451,7 @@ def test_a_text_that_was_taken_down_keeps_its_leaf_only(home: Any, released: Pat
     # copies that are the same once they are masked share one text, and lose it together
     for piece in found.values():
         assert (piece.text is None) == (piece.text_sha256 == found[gone].text_sha256)
-    assert "孙立强" not in files(home.releases / made.version, tmp_path)
+    assert "孙立强" not in everything(home.releases / made.version)
     assert verify.verify(database) == []
 
 
@@ -603,9 +592,9 @@ def test_a_corpus_of_an_earlier_fanwen(
     assert verify.verify(home.corpus) == []
     database = unpacked(home.releases / made.version, tmp_path)
     assert verify.verify(database) == []
-    everything = "\n".join(value for _, value in strings(database))
+    said = "\n".join(value for _, value in strings(database))
     for kind, string in {one for spans in spans_by_document(home.corpus).values() for one in spans}:
-        assert kind == "person" or string not in everything
+        assert kind == "person" or string not in said
     with fanwen.open(database) as corpus:
         for known in corpus.releases:
             texts = [p.text or "" for p in corpus.pieces(default=False, as_of=known.version)]

@@ -32,12 +32,15 @@ def released(home: Any, write: Any, html: Any) -> Path:
 
 def test_what_a_release_holds(home: Any, released: Path) -> None:
     assert [one.path for one in exports.files_in(released)] == [
-        "README.md", "SHA256SUMS",
+        "CHANGELOG.md", "README.md", "SHA256SUMS",
         *(f"data/{name}/{split}-00000-of-00001.parquet"
           for name in ("all", "default") for split in ("test", "train", "validation")),
         *(f"data/{name}/train-00000-of-00001.parquet"
-          for name in ("rejects", "relations", "rule_hits", "sightings")),
-        "fanwen.db.zst", "jsonl/pieces.jsonl.zst", "release.json",
+          for name in ("rejects", "relations", "rule_hits")),
+        *(f"data/{name}/{split}-00000-of-00001.parquet"
+          for name in ("sample-10k", "sample-1k") for split in ("test", "train", "validation")),
+        "data/sightings/train-00000-of-00001.parquet",
+        "fanwen.db.zst", "jsonl/pieces.jsonl.zst", "release.json", "removals.jsonl", "tombstones.jsonl",
     ]  # fmt: skip
     with zstandard.open(released / exports.PIECES, "rt", encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream]
@@ -90,8 +93,8 @@ def test_one_flipped_byte_is_found_and_named(released: Path, tmp_path: Path) -> 
         shutil.copytree(released, copy)
         shutil.copy(released.parent / "index.json", copy.parent)
         for at in (0, one.bytes // 2, one.bytes - 1):
-            data = bytearray((released / one.path).read_bytes())
-            data[at] ^= 1
+            data = bytearray((released / one.path).read_bytes() or b" ")
+            data[max(0, at)] ^= 1
             (copy / one.path).write_bytes(data)
             with pytest.raises(DamagedError, match=one.path.replace(".", r"\.")):
                 release.verify(copy)

@@ -175,6 +175,28 @@ def test_a_piece_that_comes_back_goes_where_it_was(home: Any, released: Path, ht
     assert {row["id"]: row["split"] for row in rows(home.releases / made.version, "all")}[drawn] == "test"
 
 
+def test_a_large_component_is_for_training(home: Any, html: Any, write: Any) -> None:
+    """Families of twenty pieces with one long paragraph in common, wherever a hash would have them."""
+    home.serve(
+        {
+            f"zu{family}-{n}": html(
+                f"第{family}组总结", write(900 + family, 8) + "\n" + write(20 * family + n, 6)
+            )
+            for family in range(12)
+            for n in range(20)
+        }
+    )
+    home.build()
+    made = release.create(home.corpus, home.releases)
+    assert made is not None
+    families: dict[str, list[dict[str, Any]]] = {}
+    for row in rows(home.releases / made.version, "all"):
+        families.setdefault(row["title"], []).append(row)
+    assert [len(family) for family in families.values()] == [20] * 12
+    assert {split._place(min(row["id"] for row in family)) for family in families.values()} > {"train"}
+    assert {row["split"] for family in families.values() for row in family} == {"train"}
+
+
 def test_splits_are_about_ninety_five_and_five_percent() -> None:
     placed = [split._place(f"piece{n}") for n in range(4000)]
     assert 0.88 < placed.count("train") / 4000 < 0.92

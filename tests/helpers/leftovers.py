@@ -11,6 +11,7 @@ import io
 import sqlite3
 import zipfile
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow.parquet
@@ -40,19 +41,22 @@ def left_in(folder: Path, wanted: Iterable[str], *, but: Iterable[str] = ()) -> 
     return found
 
 
+def everything(folder: Path) -> str:
+    """All that the files of a folder say, however they are packed, as one text."""
+    parts = []
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            parts += [data.decode("utf-8", "replace") for _, data in _readings(path)]
+    return "\n".join(parts)
+
+
 def _readings(path: Path) -> Iterator[tuple[str, bytes]]:
     data = path.read_bytes()
     yield from _unpacked(data)
-    if data.startswith(b"SQLite format 3"):
-        db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
-        for (table,) in db.execute("select name from sqlite_master where type = 'table'").fetchall():
-            for row in db.execute(f"select * from [{table}]"):
-                for value in row:
-                    if isinstance(value, bytes):
-                        yield from ((f"{table}, {how}", inner) for how, inner in _unpacked(value))
-                    elif isinstance(value, str):
-                        yield table, value.encode("utf-8", "surrogatepass")
-        db.close()
+    if data.startswith(b"SQLite format 3"):  # with what its log holds
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+            for value in _values(db):
+                yield from _unpacked(value)
 
 
 def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -70,5 +74,21 @@ def _unpacked(data: bytes) -> Iterator[tuple[str, bytes]]:
         inner = ["".join(page.get_textpage().get_text_range().split()).encode() for page in pages]
     elif data.startswith(b"PAR1"):
         inner = [str(pyarrow.parquet.read_table(io.BytesIO(data)).to_pylist()).encode()]
+    elif data.startswith(b"SQLite format 3"):
+        with closing(sqlite3.connect(":memory:")) as db:
+            # in memory none can be in WAL mode
+            db.deserialize(data[:18] + b"\x01\x01" + data[20:])
+            inner = list(_values(db))
     for one in inner:
         yield from ((f"unpacked, {how}", again) for how, again in _unpacked(one))
+
+
+def _values(db: sqlite3.Connection) -> Iterator[bytes]:
+    """Every string and blob of a database: in its pages a long one lies in pieces."""
+    for (table,) in db.execute("select name from sqlite_master where type = 'table'").fetchall():
+        for row in db.execute(f"select * from [{table}]"):
+            for value in row:
+                if isinstance(value, str):
+                    yield value.encode("utf-8", "surrogatepass")
+                elif isinstance(value, bytes):
+                    yield value
