@@ -344,7 +344,7 @@ def located(what: str | os.PathLike[str], home: Home | None = None) -> Path:
             return place
     looked = f", nor a release of that name in {' or '.join(map(str, folders))}" if folders else ""
     raise UsageError(
-        f"There is nothing at {path}{looked}; give a corpus.db, a home, a release folder or a version."
+        f"There is no corpus at {path}{looked}; give a corpus.db, a home, a release folder or a version."
     )
 
 

@@ -9,16 +9,18 @@ from __future__ import annotations
 import ipaddress
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 from datasette.app import Datasette
 from datasette.database import Database
 from datasette.plugins import pm
+from datasette.utils.asgi import asgi_send
 
 from fanwen.corpus.datasette_plugin import HISTORY, TABLES, Plugin
 from fanwen.corpus.marks import Progress
@@ -61,7 +63,8 @@ def serve(
         ) as datasette,
     ):
         name = f"[{host}]" if ":" in host else host
-        config = uvicorn.Config(_unindexed(datasette.app()), log_level="warning")
+        app = _guarded(datasette.app(), unmasked=unmasked)
+        config = uvicorn.Config(app, log_level="warning")
         say(f"http://{name}:{sock.getsockname()[1]}/")
         with suppress(KeyboardInterrupt):  # uvicorn ends what it does and passes the signal on
             uvicorn.Server(config).run(sockets=[sock])
@@ -100,6 +103,14 @@ def application(
         yield datasette
         for one in datasette.databases.values():
             one.close()
+
+
+def _asks_for_this_machine(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    host = next((value.decode("latin-1") for name, value in headers if name == b"host"), "")
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:
@@ -158,10 +169,18 @@ def _queries(database: str, language: str) -> dict[str, dict[str, str]]:
     }
 
 
-def _unindexed(app: Any) -> Any:
-    """The same application, which tells search engines to leave its pages alone."""
+def _guarded(app: Any, *, unmasked: bool) -> Any:
+    """The same application, which tells search engines to leave its pages alone.
+
+    With ``unmasked`` it answers to names of this machine only: a page of the web that had its own name lead
+    here could read everything else.
+    """
 
     async def wrapped(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and unmasked and not _asks_for_this_machine(scope["headers"]):
+            await asgi_send(send, "This is for this machine alone.", 403)
+            return
+
         async def sending(message: Any) -> None:
             if message["type"] == "http.response.start":
                 message = {**message, "headers": [*message["headers"], (b"x-robots-tag", b"noindex")]}

@@ -80,7 +80,7 @@ def test_a_version_is_a_path_or_pulled_or_made_here(
 ) -> None:
     releases = demo / "fanwen-demo" / "releases"
     with pytest.raises(
-        UsageError, match=r"nothing at 2026\.11\.1, nor a release of that name in .*share/fanwen"
+        UsageError, match=r"no corpus at 2026\.11\.1, nor a release of that name in .*share/fanwen"
     ):
         fanwen.open("2026.11.1")
     monkeypatch.setenv("FANWEN_HOME", str(demo / "fanwen-demo"))
@@ -101,13 +101,13 @@ def test_a_version_is_a_path_or_pulled_or_made_here(
 
 def test_what_is_not_there_is_said_in_one_sentence(second: Corpus) -> None:
     for ask, words in (
-        (lambda: fanwen.open("no/such/place"), "nothing at no/such/place;"),
+        (lambda: fanwen.open("no/such/place"), "no corpus at no/such/place;"),
         (lambda: second.piece("ffff"), "ffff is no piece"),
         (lambda: second.origin("ffff"), "ffff is no piece"),
         (lambda: second.relations("ffff"), "ffff is no piece"),
         (lambda: second.history("ffff"), "no piece ffff"),
         (lambda: list(second.pieces(as_of="1999.1.0")), "no release 1999.1.0"),
-        (lambda: second.diff("1999.1.0"), "nothing at 1999.1.0"),
+        (lambda: second.diff("1999.1.0"), "no corpus at 1999.1.0"),
         (lambda: second.to_arrow("nothing"), "no configuration nothing; there are: default, all"),
         (lambda: second.to_arrow(as_of="1999.1.0"), "no release 1999.1.0"),
     ):

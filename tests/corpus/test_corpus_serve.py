@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import html as html_module
+import http.client
 import json
 import os
 import re
@@ -305,6 +306,23 @@ def test_a_build_goes_on_while_a_home_is_served(made: Any, started: Any, write: 
         assert "1 pieces hold" in html_module.unescape(re.sub("<[^>]*>", "", answer.read().decode()))
 
 
+def test_pages_of_the_web_cannot_read_what_is_not_masked(made: Any, published: Path, started: Any) -> None:
+    """A name of theirs may lead to this machine; it is in the request all the same."""
+    for what, others in (((made.path, "--unmasked"), 403), ((published,), 200)):
+        _, said = started(*what)
+        port = said["url"].rsplit(":")[-1].strip("/")
+        for name, status in (
+            (f"localhost:{port}", 200),
+            ("[::1]", 200),
+            ("evil.example", others),
+            ("[", others),
+            ("", others),
+        ):
+            with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)) as connection:
+                connection.request("GET", "/", headers={"Host": name})
+                assert connection.getresponse().status == status, (what, name)
+
+
 def test_mistakes_are_told_in_one_sentence(made: Any, tmp_path: Path, capsys: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -312,7 +330,7 @@ def test_mistakes_are_told_in_one_sentence(made: Any, tmp_path: Path, capsys: An
             (["--home", str(made.path), "--port", port], "choose another --host or --port"),
             ([str(made.path)], "with --unmasked"),
             ([str(made.path), "--unmasked", "--host", "0.0.0.0"], "on this machine alone"),
-            (["1999.1.0", "--home", str(made.path)], "nothing at 1999.1.0"),
+            (["1999.1.0", "--home", str(made.path)], "no corpus at 1999.1.0"),
             (["--home", str(tmp_path / "empty")], "There is no release in"),
             (["--home", str(tmp_path / "empty"), "--unmasked"], "There is no corpus at"),
             (["--host", "no such host", "--home", str(made.path)], "choose another --host or --port"),
