@@ -315,7 +315,6 @@ def test_pages_of_the_web_cannot_read_what_is_not_masked(made: Any, published: P
             (f"localhost:{port}", 200),
             ("[::1]", 200),
             ("evil.example", others),
-            ("[", others),
             ("", others),
         ):
             with closing(http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)) as connection:
