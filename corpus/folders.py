@@ -63,6 +63,8 @@ def written_file(target: Path) -> Iterator[TextIO]:
     """
     scratch = target.with_name(f".{target.name}.new")
     try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         stream = scratch.open("w", encoding="utf-8", newline="\n")
     except OSError as error:
         raise UsageError(f"{target} cannot be written ({error.strerror}); choose another place.") from None

@@ -80,6 +80,10 @@ def test_the_columns_are_those_of_a_release(filled: Any, take: Any, tmp_path: Pa
     for claim in ("claimed_published", "claimed_source"):
         assert [row.pop(claim) for row in (*rows, *released)]
     assert rows == released
+    then = str(tmp_path / "then")
+    assert cli._run(["checkout", made.version, then, "--home", str(filled.path)]) == 0
+    assert cli._run(["export", "--from", then, "--all", "--out", str(tmp_path / "then.jsonl")]) == 0
+    assert (tmp_path / "then.jsonl").read_bytes() == (tmp_path / "out.jsonl").read_bytes()
 
 
 def test_nothing_unmasked_leaves_a_home(filled: Any, take: Any, tmp_path: Path) -> None:
@@ -290,6 +294,7 @@ def test_mistakes_end_with_2_and_leave_no_file(filled: Any, tmp_path: Path, caps
         ["--max-per-site", "0"],
         ["--out", str(tmp_path / "no" / "folder" / "x.jsonl")],
         ["--format", "txt", "--out", str(filled.path)],
+        ["--out", str(filled.path)],
     ):
         assert cli._run(["export", "--home", str(filled.path), *words]) == 2, words
         assert capsys.readouterr().err.count("\n") == 1, words
