@@ -49,9 +49,7 @@ class Plugin:
     def __init__(self, database: Path, language: str) -> None:
         self._database = database
         self._words = look().words[language]
-        self._holders = lru_cache(maxsize=_KEPT)(
-            lambda query: frozenset(search.matching_pieces(database, query))
-        )
+        self._holders = lru_cache(maxsize=_KEPT)(self._found)
 
     @hookimpl
     def prepare_connection(self, conn: sqlite3.Connection, database: str) -> None:
