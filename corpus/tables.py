@@ -113,13 +113,16 @@ def count_rows(db: sqlite3.Connection, configuration: str) -> int:
 
 def query_of(table: str) -> str:
     """What gives the rows of a published table; a piece that no release has had is in no split."""
-    return _PIECES.format(where="") if table == "pieces" else _QUERIES[table]
+    return _as_it_is(_PIECES.format(where="")) if table == "pieces" else _QUERIES[table]
 
 
 def batches(db: sqlite3.Connection, configuration: str) -> Iterator[pa.RecordBatch]:
-    """The rows of one configuration, split by split, as they stand in the Parquet files of a release."""
+    """The rows of one configuration, split by split, as they stand in the Parquet files of a release.
+
+    Pieces that no release has had come with those of train, and are in no split.
+    """
     _add_functions(db)
-    query = _QUERIES[configuration]
+    query = _as_it_is(_QUERIES[configuration])
     for part in _parts(query):
         yield from batches_of(db.execute(query, part), table_of(configuration))
 
@@ -129,6 +132,10 @@ def batches_of(cursor: sqlite3.Cursor, table: Table) -> Iterator[pa.RecordBatch]
     schema, names = table.schema(), [column[0] for column in cursor.description]
     while rows := cursor.fetchmany(ROWS_PER_GROUP):
         yield _batch(table, schema, names, rows)
+
+
+def _as_it_is(query: str) -> str:
+    return query.replace("coalesce(s.split, 'train') as split", "s.split")
 
 
 def _parts(query: str) -> list[dict[str, str]]:
@@ -197,7 +204,7 @@ select v.piece as id, v.title, t.body as text, v.genre, v.genre_confidence, v.ye
   (select coalesce(json_group_array(json_extract(j.value, '$.body')), '[]') from json_each(dv.bodies) j)
     as rights_evidence,
   v.cluster as cluster_id, coalesce(size.pieces, 1) as cluster_size, coalesce(size.sites, 1) as n_sites,
-  v.is_canonical, v.excluded_why, s.split, v.flags,
+  v.is_canonical, v.excluded_why, coalesce(s.split, 'train') as split, v.flags,
   (select coalesce(sum(j.value), 0) from json_each(v.masked) j) as masks,
   v.han_share, v.repeated_line_share, v.list_line_share, v.placeholder_share, dv.extractor, dv.ruleset,
   v.text as text_sha256, v.leaf

@@ -322,6 +322,23 @@ def test_pages_of_the_web_cannot_read_what_is_not_masked(made: Any, published: P
                 assert connection.getresponse().status == status, (what, name)
 
 
+def test_without_datasette_it_says_what_to_install(published: Path) -> None:
+    code = (
+        "import sys; sys.modules['datasette'] = None; from fanwen.corpus import cli; cli.main(sys.argv[1:])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "serve", str(published)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r"fanwen: datasette\S* is not installed; pip install 'fanwen\[serve\]' brings it\.\n", done.stderr
+    )
+
+
 def test_mistakes_are_told_in_one_sentence(made: Any, tmp_path: Path, capsys: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
