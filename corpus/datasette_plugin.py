@@ -129,18 +129,18 @@ class Plugin:
 
 
 def _page(database: Path, name: str) -> dict[str, object]:
-    try:
-        with Corpus(database) as corpus:
-            piece = corpus.piece(name)
-            copies = [member.sighting for cluster in corpus.clusters(name) for member in cluster.members]
-            return {
-                "piece": piece,
-                "origin": list(_facts(corpus.origin(name))),
-                "copies": copies,
-                "logs": corpus.history(name),
-            }
-    except UsageError as error:
-        raise NotFound(str(error)) from None
+    """A piece in its last state; one that is gone has a history and no more."""
+    with Corpus(database) as corpus:
+        try:
+            log = corpus.history(name)[0]
+        except UsageError as error:
+            raise NotFound(str(error)) from None
+        shown: dict[str, object] = {"log": log, "last": log.states[-1], "origin": [], "copies": []}
+        if log.current:
+            members = [member for cluster in corpus.clusters(name) for member in cluster.members]
+            shown["origin"] = list(_facts(corpus.origin(name)))
+            shown["copies"] = [member.sighting for member in members]
+        return shown
 
 
 def _facts(origin: Origin) -> Iterator[tuple[str, object]]:

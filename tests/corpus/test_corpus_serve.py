@@ -132,7 +132,28 @@ def test_the_page_of_a_piece_shows_origin_copies_and_history(published: Path) ->
     assert f"/-/piece/{other.piece_id}" in page.text
     assert "exact (1.00)" in told
     assert none.status_code == 404
-    assert "ffff is no piece of this corpus" in none.text
+    assert "There is no piece ffff" in none.text
+
+
+def test_the_page_of_a_piece_that_is_gone_keeps_its_history(made: Any, published: Path) -> None:
+    with Corpus(published) as corpus:
+        (gone,) = [piece for piece in corpus.pieces() if piece.url.endswith("/marked")]
+    made.serve({"marked": None}, day=9)
+    made.build()
+    released = release.create(made.corpus, made.releases)
+    assert released is not None
+    page, changes = ask(
+        made.releases / released.version,
+        f"/-/piece/{gone.piece_id}",
+        f"/history/changes?version={released.version}",
+    )
+    assert f'href="/-/piece/{gone.piece_id}"' in changes.text
+    told = words(page)
+    assert "no longer in the corpus: source_gone" in told
+    assert "2026.3.0 – 2026.3.0 new" in told
+    assert gone.text is not None
+    assert gone.text in told
+    assert "Where it comes from" not in told
 
 
 def test_titles_are_no_markup(published: Path) -> None:
