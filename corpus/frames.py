@@ -17,7 +17,7 @@ from fanwen.corpus.split import SPLITS
 from fanwen.corpus.store import open_store
 from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, batches, table_of
 from fanwen.corpus.views import show_as_of
-from fanwen.errors import UsageError
+from fanwen.errors import DamagedError, UsageError
 
 
 def from_files(release: Path, configuration: str) -> pa.Table:
@@ -25,8 +25,13 @@ def from_files(release: Path, configuration: str) -> pa.Table:
     _must_be_known(configuration)
     folder = release / FOLDER / configuration
     paths = [path for split in SPLITS for path in sorted(folder.glob(f"{split}-*.parquet"))]
-    # the name of the folder is no partition
-    return pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
+    try:
+        # the name of the folder is no partition
+        return pa.concat_tables([pq.ParquetFile(path).read() for path in paths])
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedError(
+            f"The tables in {folder} cannot be read ({error}); 'fanwen release verify {release}' says more."
+        ) from None
 
 
 def from_database(database: Path, configuration: str, seq: int | None = None) -> pa.Table:

@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+import zstandard
+
 from fanwen.corpus import duplicates, exports, frames, history, release, release_changes, search
 from fanwen.corpus.differences import differences
 from fanwen.corpus.home import DEFAULT, Home
@@ -38,7 +40,7 @@ from fanwen.corpus.types import (
     Release,
     SearchResult,
 )
-from fanwen.errors import UsageError
+from fanwen.errors import DamagedError, UsageError
 
 if TYPE_CHECKING:
     import datasets
@@ -166,7 +168,7 @@ class Corpus:
         >>> corpus.to_arrow().num_rows == len(list(corpus.pieces()))
         True
         """
-        if as_of is None and (self.path / TABLES).is_dir():
+        if as_of is None and (self.path / TABLES / config).is_dir():
             return frames.from_files(self.path, config)
         with self._store.snapshot():
             seq = None if as_of is None else self._seq(as_of)
@@ -356,7 +358,12 @@ def database_of(path: Path, stack: ExitStack) -> Path:
         return path / "corpus.db"
     if (path / exports.DATABASE).is_file():
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fanwen-")))
-        exports.unpack_database(path, scratch / "fanwen.db")
+        try:
+            exports.unpack_database(path, scratch / "fanwen.db")
+        except zstandard.ZstdError as error:
+            raise DamagedError(
+                f"{path / exports.DATABASE} is damaged ({error}); 'fanwen release verify {path}' says more."
+            ) from None
         with open_store(scratch / "fanwen.db", fixed=True):  # brings one of an earlier fanwen up to date
             pass
         return scratch / "fanwen.db"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import re
+import shutil
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import fanwen
 from fanwen.corpus import frames, reader, release
 from fanwen.corpus.reader import Corpus
 from fanwen.corpus.tables import CONFIGURATIONS
-from fanwen.errors import UsageError
+from fanwen.errors import DamagedError, UsageError
 
 ROOT = Path(__file__).resolve().parents[2]
 FIRST, SECOND = "fanwen-demo/releases/2026.11.0", "fanwen-demo/releases/2026.11.1"
@@ -116,6 +117,30 @@ def test_what_is_not_there_is_said_in_one_sentence(second: Corpus) -> None:
     assert list(second.pieces(genre="没有这种文体")) == []
     assert list(second.pieces(site="nowhere.example")) == []
     assert list(second.pieces(year=1900)) == []
+
+
+@pytest.mark.parametrize("at", [0.02, 0.5, 0.98])
+def test_damaged_files_are_named(demo: Path, tmp_path: Path, at: float) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree((demo / FIRST).resolve(), copy)
+    parquet = copy / "data/all/train-00000-of-00001.parquet"
+    parquet.write_bytes(parquet.read_bytes()[: int(at * parquet.stat().st_size)])  # has no sum of its own
+    with fanwen.open(copy) as corpus:
+        with pytest.raises(DamagedError, match="data/all cannot be read") as told:
+            corpus.to_arrow("all")
+        assert "\n" not in str(told.value)
+        parquet.unlink()
+        assert corpus.to_arrow().num_rows > 0
+    damage(copy / "fanwen.db.zst", at)
+    with pytest.raises(DamagedError, match=r"fanwen\.db\.zst is damaged"):
+        fanwen.open(copy)
+
+
+def damage(path: Path, at: float) -> None:
+    data = bytearray(path.read_bytes())
+    for place in range(int(len(data) * at), int(len(data) * at) + 4):
+        data[place] ^= 0xFF
+    path.write_bytes(data)
 
 
 def test_a_missing_library_is_named_with_its_extra(second: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
