@@ -12,7 +12,7 @@ help:
 	@echo "make test   lint, types and every test (at most 15 minutes)"
 	@echo "make soak   the same tests at full size (at most 75 minutes)"
 	@echo "make lint   ruff and mypy alone;  make format  let ruff write"
-	@echo "make docs   DATA_FORMAT.md and docs/commands.md from the code"
+	@echo "make docs   DATA_FORMAT.md, in both languages, and docs/commands.md from the code"
 	@echo "make lock   pin the dependencies anew, with hashes"
 
 demo: $(READY)

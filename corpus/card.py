@@ -1,44 +1,94 @@
-"""Writes the dataset card of a release: README.md with the configurations that Hugging Face's datasets reads.
+"""Writes what a reader of a release reads first: README.md, README.zh-CN.md and the licence of the data.
 
-In goes the masked copy of a release, out comes Markdown. Every figure is counted from that copy, so the card
-of a release never changes; nothing comes from the clock or the machine. What it says of use and weaknesses is
-``data/card.md``.
+In go the figures of a release and what its maintainer decided, out comes Markdown from the templates
+``data/card.*.md``; README.md also names the configurations that Hugging Face's datasets reads. Nothing comes
+from the clock or the machine.
 """
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
-from typing import Any
+from string import Template
 
+from fanwen.corpus.audit import questions
+from fanwen.corpus.figures import Figures
 from fanwen.corpus.publishing import Publishing
+from fanwen.corpus.schema import Language
 from fanwen.corpus.split import SPLITS
-from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SAMPLES, SIDE_TABLES, count_rows, table_of
+from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SAMPLES, SIDE_TABLES, table_of
 
-CARD = "README.md"
+CARDS: Mapping[str, Language] = {"README.md": "en", "README.zh-CN.md": "zh"}
+LICENSE = "DATA_LICENSE"
 MOST = 30  # rows of a table at most; the rest is summed up
-_QUARTERS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def card(db: sqlite3.Connection, seq: int, publishing: Publishing) -> str:
-    """The card of release ``seq``."""
-    return "".join([*_header(db), *_what(db, seq), *_figures(db), *_changes(db, seq), *_use(db, seq)])
+def texts(figures: Figures, publishing: Publishing) -> Iterator[tuple[str, str]]:
+    """(name of the file, text) of the cards and the licence."""
+    for name, language in CARDS.items():
+        header = "".join(_header(figures)) if name == "README.md" else ""
+        yield name, header + card(figures, publishing, language)
+    yield LICENSE, _licence(figures, publishing)
 
 
-def _header(db: sqlite3.Connection) -> Iterator[str]:
-    pieces = db.execute("select count(*) from piece_version where removed_in is null").fetchone()[0]
+def card(figures: Figures, publishing: Publishing, language: Language) -> str:
+    """The card in one language, without the header for machines."""
+    said = sentences()[language]
+    since = said["since"].format(parent=figures.parent) if figures.parent else said["first"]
+    lengths = (*(f"{n:,}" for n in figures.quantiles), f"{figures.mean_length:,.0f}")
+    return Template(_data(f"card.{language}.md")).substitute(
+        {name: _rows(_first(rows, said["others"])) for name, rows in figures.by.items()},
+        **{
+            name: f"{getattr(figures, name):,}"
+            for name in ("pieces", "pieces_default", "clusters", "documents")
+        },
+        **{name: getattr(figures, name) for name in ("version", "date", "root")},
+        configurations=_rows(
+            (f"`{name}`", rows, about(name, language)) for name, rows in figures.configurations
+        ),
+        lengths=_rows([(said["all"], *lengths)] if figures.quantiles else []),
+        sizes=_rows(figures.sizes),
+        masked=_rows(figures.masked),
+        rejects=_rows(_first(figures.rejects, said["others"])),
+        rules=_rows(_first(figures.rules, said["others"])),
+        changes=_rows(figures.changes),
+        since=since,
+        audit="\n".join(_audit(figures, said, language)),
+        objections=_objections(publishing, said),
+    )
+
+
+def about(configuration: str, language: Language) -> str:
+    """What a configuration holds."""
+    if configuration in SAMPLES:
+        return sentences()[language]["sample"].format(size=f"{SAMPLES[configuration]:,}")
+    text: str = getattr(table_of(configuration), language)
+    return text
+
+
+@cache
+def sentences() -> dict[str, dict[str, str]]:
+    """What is said depending on the release, by language."""
+    return tomllib.loads(_data("card.toml"))
+
+
+def _data(name: str) -> str:
+    return (files("fanwen.corpus") / "data" / name).read_text(encoding="utf-8")
+
+
+def _header(figures: Figures) -> Iterator[str]:
     yield "---\nlanguage:\n- zh\nlicense: other\nlicense_name: no-rights-in-the-texts-are-granted\n"
-    yield "pretty_name: fanwen\ntask_categories:\n- text-generation\n"
-    yield f"size_categories:\n- {_size(pieces)}\nconfigs:\n"
+    yield f"license_link: {LICENSE}\npretty_name: fanwen\ntask_categories:\n- text-generation\n"
+    yield f"size_categories:\n- {_size(figures.pieces)}\nconfigs:\n"
     for name in CONFIGURATIONS:
         yield f"- config_name: {name}\n"
         yield "  default: true\n" if name == "default" else ""
         yield "  data_files:\n"
         for split in SPLITS[:1] if name in SIDE_TABLES else SPLITS:
             yield f"  - split: {split}\n    path: {FOLDER}/{name}/{split}-*.parquet\n"
-    yield "---\n"
+    yield "---\n\n"
 
 
 def _size(pieces: int) -> str:
@@ -47,124 +97,65 @@ def _size(pieces: int) -> str:
     return next((name for bound, name in bounds if pieces < bound), "1M<n<10M")
 
 
-def _what(db: sqlite3.Connection, seq: int) -> Iterator[str]:
-    version, date, root, pieces, default, clusters, documents = db.execute(
-        "select version, date, root, pieces, pieces_default, clusters, documents from release where seq = ?",
-        (seq,),
-    ).fetchone()
-    yield f"\n# fanwen {version}: Chinese sample essays (范文)\n\n"
-    yield f"{pieces:,} pieces of {documents:,} pages in {clusters:,} clusters of duplicates, as of {date}; "
-    yield f"{default:,} of them are the default set: one piece of each cluster, none with a rights "
-    yield "reservation or a flaw that is known. Each piece has its origin, its history and its relations.\n\n"
-    yield f"{documents:,} 个页面，{pieces:,} 篇范文，{clusters:,} 个重复簇；default 配置 {default:,} 篇："
-    yield f"每簇一篇，无权利保留，无已知缺陷。每篇均有来源、历史与相互关系。截至 {date}。\n\n"
-    yield f"Root hash `{root}`. No rights in the texts are granted: read `rights_basis` before use.\n\n"
-    yield "| configuration | rows | what it is |\n|---|---|---|\n"
-    for name in CONFIGURATIONS:
-        about = f"The same, {SAMPLES[name]:,} pieces of `default`." if name in SAMPLES else table_of(name).en
-        yield f"| `{name}` | {count_rows(db, name):,} | {about} |\n"
-
-
-def _figures(db: sqlite3.Connection) -> Iterator[str]:
-    yield "\n## What it holds\n\n"
-    for title, expression in (
-        ("site", "d.site"),
-        ("genre", "v.genre"),
-        ("year", "coalesce(v.year, '–')"),
-        ("level", "coalesce(v.level, '–')"),
-        ("script as found", "v.script"),
-        ("split", "coalesce(s.split, 'train')"),
-        ("rights_basis", "dv.rights_basis"),
-        ("why not in default", "case when v.excluded_why like 'duplicate_of:%' then 'duplicate'"
-         " else coalesce(v.excluded_why, '–') end"),
-    ):  # fmt: skip
-        yield from _table(
-            title,
-            db.execute(
-                f"select {expression}, count(*), sum(v.excluded_why is null) {_CURRENT}"
-                " group by 1 order by 2 desc, 1"
-            ).fetchall(),
+def _first(rows: Sequence[Sequence[object]], others: str) -> Iterator[Sequence[object]]:
+    """The first rows of names and numbers, and the sum of the others."""
+    yield from rows[:MOST]
+    if rest := rows[MOST:]:
+        yield (
+            others.format(count=f"{len(rest):,}"),
+            *(sum(map(int, column)) for column in list(zip(*rest, strict=True))[1:]),
         )
-    yield from _lengths(db)
-    yield from _duplicates(db)
-    yield from _removed(db)
 
 
-_CURRENT = """
-from piece_version v join piece p on p.id = v.piece join document d on d.id = p.document
-join document_version dv on dv.id = v.document_version
-left join split s on s.piece = v.piece and s.removed_in is null where v.removed_in is null
-"""
-
-
-def _table(title: str, rows: Sequence[tuple[Any, int, int]]) -> Iterator[str]:
-    shown, rest = rows[:MOST], rows[MOST:]
-    yield f"| {title} | pieces | in default |\n|---|---|---|\n"
-    yield from (f"| {_cell(name)} | {count:,} | {default:,} |\n" for name, count, default in shown)
-    if rest:
-        yield f"| {len(rest):,} others | {sum(r[1] for r in rest):,} | {sum(r[2] for r in rest):,} |\n"
-    yield "\n"
+def _rows(rows: Iterable[Sequence[object]]) -> str:
+    return "\n".join("| " + " | ".join(_cell(value) for value in row) + " |" for row in rows)
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def _lengths(db: sqlite3.Connection) -> Iterator[str]:
-    lengths = [n for (n,) in db.execute(f"select v.n_chars {_CURRENT} order by 1")]
-    if not lengths:
+def _audit(figures: Figures, said: Mapping[str, str], language: Language) -> Iterator[str]:
+    found = figures.audit
+    if found is None:
+        yield said["not_audited"]
         return
-    yield "| characters, share of pieces that are no longer | " + " | ".join(f"{q:.0%}" for q in _QUARTERS)
-    yield " | mean |\n|" + "---|" * (len(_QUARTERS) + 2) + "\n| all pieces | "
-    yield " | ".join(f"{lengths[int(q * (len(lengths) - 1))]:,}" for q in _QUARTERS)
-    yield f" | {sum(lengths) / len(lengths):,.0f} |\n\n"
+    yield said["audited"].format(
+        judged=f"{found.judged:,}",
+        strata=", ".join(found.strata) or said["unstratified"],
+        annotators=found.annotators,
+        several=f"{found.judged_by_several:,}",
+        covered=f"{found.covered:,}",
+        pieces=f"{found.pieces:,}",
+    )
+    asked = {one.code: f"{one.code}: {getattr(one, language)}" for one in questions()}
+    yield f"\n{said['audit_head']}\n|---|---|---|---|---|---|"
+    yield _rows(
+        (
+            asked.get(one.code, said["any"]),
+            one.found,
+            f"{one.rate:.1%}",
+            f"{one.low:.1%} – {one.high:.1%}",
+            "–" if one.agreement is None else f"{one.agreement:.1%}",
+            "–" if one.alpha is None else f"{one.alpha:.2f}",
+        )
+        for one in found.rates
+    )
 
 
-def _duplicates(db: sqlite3.Connection) -> Iterator[str]:
-    sizes = db.execute(
-        "select case when n = 1 then '1' when n = 2 then '2' when n < 6 then '3 to 5'"
-        " when n < 21 then '6 to 20' else 'more than 20' end, count(*), sum(sites > 1) from"
-        f" (select count(*) as n, count(distinct d.site) as sites {_CURRENT} and v.cluster is not null"
-        " group by v.cluster) group by 1 order by min(n)"
-    ).fetchall()
-    yield "| pieces in the cluster | clusters | on several sites |\n|---|---|---|\n"
-    yield from (f"| {size} | {count:,} | {sites:,} |\n" for size, count, sites in sizes)
-    yield "\n"
+def _objections(publishing: Publishing, said: Mapping[str, str]) -> str:
+    if publishing.objections is None:
+        return said["no_objections"]
+    return said["objections"].format(objections=publishing.objections, days=publishing.answer_days)
 
 
-def _removed(db: sqlite3.Connection) -> Iterator[str]:
-    masked: dict[str, int] = {}
-    for (kinds,) in db.execute(f"select v.masked {_CURRENT}"):
-        for kind, count in json.loads(kinds).items():
-            masked[kind] = masked.get(kind, 0) + count
-    yield "| personal data that is masked | spans |\n|---|---|\n"
-    yield from (f"| {kind} | {count:,} |\n" for kind, count in sorted(masked.items()))
-    for title, table, column, number in (
-        ("pages that gave no piece", "reject", "reason", "count(*)"),
-        ("what the cleaners took", "rule_hit", "rule", "sum(x.count)"),
-    ):
-        rows = db.execute(
-            f"select x.{column}, {number} from {table} x"
-            " join document_version dv on dv.id = x.document_version where dv.removed_in is null"
-            " group by 1 order by 2 desc, 1"
-        ).fetchall()
-        yield f"\n| {title} | number |\n|---|---|\n"
-        yield from (f"| {_cell(name)} | {count:,} |\n" for name, count in rows[:MOST])
-    yield "\n"
-
-
-def _changes(db: sqlite3.Connection, seq: int) -> Iterator[str]:
-    rows = db.execute(
-        "select change, why, count(*) from release_change where seq = ? group by 1, 2 order by 1, 3 desc, 2",
-        (seq,),
-    ).fetchall()
-    parent = db.execute("select parent from release where seq = ?", (seq,)).fetchone()[0]
-    yield f"## Since {parent}\n\n" if parent else "## The first release\n\n"
-    yield "| change | why | pieces |\n|---|---|---|\n"
-    yield from (f"| {change} | {why} | {count:,} |\n" for change, why, count in rows)
-
-
-def _use(db: sqlite3.Connection, seq: int) -> Iterator[str]:
-    version = db.execute("select version from release where seq = ?", (seq,)).fetchone()[0]
-    text = (files("fanwen.corpus") / "data/card.md").read_text(encoding="utf-8")
-    yield "\n" + text.replace("VERSION", version)
+def _licence(figures: Figures, publishing: Publishing) -> str:
+    filled = {"version": figures.version}
+    for language, said in sentences().items():
+        filled[f"objections_{language}"] = _objections(publishing, said)
+        by = publishing.publisher
+        filled[f"by_{language}"] = "" if by is None else said["by"].format(publisher=by)
+    lines = Template(_data("DATA_LICENSE.txt")).substitute(filled).splitlines()
+    return "".join(f"{line.rstrip()}\n" for line in lines)

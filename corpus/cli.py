@@ -36,6 +36,7 @@ _MODULES = {
     "clean": "cli_clean",
     "build": "cli_corpus",
     "release": "cli_corpus",
+    "pull": "cli_client",
     "duplicates": "cli_duplicates",
     "reuse": "cli_duplicates",
     "search": "cli_corpus",
@@ -49,6 +50,7 @@ _MODULES = {
     "restore": "cli_versions",
     "explain": "cli_audit",
     "rules": "cli_audit",
+    "audit": "cli_audit",
     "archive": "cli_archive",
     "takedown": "cli_takedown",
 }

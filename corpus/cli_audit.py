@@ -1,4 +1,4 @@
-"""The commands that show what cleaning did, and why: explain, rules stats, rules learn."""
+"""The commands that show how good the corpus is, and why: explain, rules stats, rules learn, audit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fanwen.corpus.explain import as_text
 from fanwen.corpus.explain import explain as explain_document
 from fanwen.corpus.explain_html import as_html
 from fanwen.corpus.home import Home
-from fanwen.corpus.options import home_option, json_option
+from fanwen.corpus.options import corpus_file, home_option, json_option
 from fanwen.corpus.report import Progress, print_json, table, visible
 from fanwen.corpus.rule_stats import rule_stats
 from fanwen.corpus.site_pages import pages_of
@@ -139,4 +139,83 @@ def _write(name: str, text: str) -> None:
         raise UsageError(f"The file {name} cannot be written ({error.strerror}); choose another.") from None
 
 
-COMMANDS = (explain, rules)
+@click.group()
+def audit() -> None:
+    """Have people judge a sample, and see how often something is wrong."""
+
+
+@audit.command("sample")
+@home_option
+@click.argument("size", metavar="N", type=click.IntRange(1))
+@click.option(
+    "--by",
+    default="site,genre",
+    show_default=True,
+    metavar="COLUMNS",
+    help="Draw from each of their values in proportion: site, genre, year, level, script; '' for none.",
+)
+@click.option("--seed", default="1", show_default=True, help="Another seed draws other pieces.")
+@click.option("--out", default="audit.html", show_default=True, metavar="FILE.html", help="The form.")
+def audit_sample(home: Home, size: int, by: str, seed: str, out: str) -> None:
+    """Write N pieces of the default set, as they are published, as a form for human eyes.
+
+    One file that works without a network. It saves answers as a file for 'fanwen audit import'.
+    """
+    from fanwen.corpus import audit as audit_module
+    from fanwen.corpus.audit_html import form
+    from fanwen.corpus.store import reading
+
+    strata = [name.strip() for name in by.split(",") if name.strip()]
+    with reading(corpus_file(home)) as store:
+        drawn = audit_module.sample(store, size, strata, seed)
+    _write(out, form(drawn))
+    print(f"{out} holds {len(drawn.pieces):,} pieces; open it in a browser, it says how to go on.")
+
+
+@audit.command("import")
+@home_option
+@json_option
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path(path_type=Path))
+def audit_import(home: Home, as_json: bool, files: tuple[Path, ...]) -> None:
+    """Take in what the form saved. All files or none; importing one again changes nothing.
+
+    The next release's card shows the rates.
+    """
+    from fanwen.corpus import audit as audit_module
+    from fanwen.corpus.store import open_store
+
+    with home.locked("audit import"), open_store(corpus_file(home)) as store:
+        added, known = audit_module.take_in(store, files)
+    if as_json:
+        print_json({"added": added, "known": known})
+    else:
+        print(f"{added:,} judgements taken in, {known:,} were there already.")
+
+
+@audit.command("report")
+@home_option
+@json_option
+def audit_report(home: Home, as_json: bool) -> None:
+    """How often people found something wrong in the default set, with 95 % intervals."""
+    from fanwen.corpus import audit as audit_module
+    from fanwen.corpus.store import reading
+
+    with reading(corpus_file(home)) as store:
+        found = audit_module.report(store.conn)
+    if as_json:
+        print_json(found)
+        return
+    if found is None:
+        print("Nothing was judged yet; 'fanwen audit sample 200' makes a form.")
+        return
+    print(
+        f"Judged: {found.judged:,} pieces, {found.judged_by_several:,} by several of {found.annotators:,};"
+        f" their strata ({', '.join(found.strata) or 'none'}) hold {found.covered:,} of {found.pieces:,}."
+        + (f" {found.outdated:,} judgements are of texts that changed or went." if found.outdated else "")
+    )
+    head = ("error", "found", "rate", "from", "to", "agreement", "alpha")
+    rows = [(r.code, r.found, r.rate, r.low, r.high, r.agreement, r.alpha) for r in found.rates]
+    print(table([head, *rows]))
+
+
+COMMANDS = (explain, rules, audit)

@@ -6,7 +6,6 @@ Each imports what it needs itself: a search should not wait for what only a buil
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
@@ -14,7 +13,7 @@ import click
 
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import corpus_file, home_option, json_option
-from fanwen.corpus.report import Progress, print_json, table
+from fanwen.corpus.report import Progress, change_lines, print_json, table
 from fanwen.corpus.types import ReleaseDetails
 from fanwen.errors import DamagedError, UsageError
 
@@ -39,7 +38,7 @@ def build(home: Home, as_json: bool, workers: int | None) -> None:
 
 @click.group()
 def release() -> None:
-    """Numbered, immutable states of the corpus: create, list, show, diff, verify."""
+    """Numbered, immutable states of the corpus: create, list, show, diff, verify, publish."""
 
 
 @release.command("create")
@@ -151,10 +150,7 @@ def release_diff(home: Home, as_json: bool, old: str, new: str) -> None:
         print_json(changes)
     elif changes:
         print(table((c.change, c.piece_id, c.why, c.title, c.url) for c in changes))
-        for change in ("ADD", "MOD", "DEL"):
-            why = Counter(one.why for one in changes if one.change == change)
-            reasons = ", ".join(f"{reason} {count:,}" for reason, count in why.most_common())
-            print(f"{why.total():,} {change}" + (f": {reasons}" if reasons else ""))
+        print("\n".join(change_lines(release_changes.counts(changes))))
     else:
         print(f"Nothing differs between {old} and {new}.")
 
@@ -187,6 +183,50 @@ def release_verify(home: Home, as_json: bool, which: str | None, signers: Path |
     for folder, one in checked:
         by = f" It is signed by {one.signed_by}." if one.signed_by else ""
         print(f"{folder}: every file and the root hash are right.{by}")
+
+
+@release.command("publish")
+@home_option
+@json_option
+@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@click.option(
+    "--delete-withdrawn",
+    is_flag=True,
+    help="Remove withdrawn releases there, too, whose folders are gone here.",
+)
+@click.argument("destination", metavar="DEST")
+def release_publish(
+    home: Home, as_json: bool, dry_run: bool, delete_withdrawn: bool, destination: str
+) -> None:
+    """Copy the releases to where readers pull them from, index.json last and at once.
+
+    DEST is a folder, what rsync reaches (host:path, ssh://…, rsync://…), or an object store (s3://… and
+    whatever fsspec knows; pip install 'fanwen[publish]'). Every release is verified before, every file is
+    compared after. What is there already is not sent again; a different file there is never overwritten.
+    """
+    from fanwen.corpus import publish as publish_module
+
+    progress = Progress()
+    try:
+        with home.locked("release publish"):
+            done = publish_module.publish(
+                home.releases,
+                destination,
+                delete_withdrawn=delete_withdrawn,
+                dry_run=dry_run,
+                progress=progress,
+            )
+    finally:
+        progress.close()
+    if as_json:
+        print_json(done)
+        return
+    would = "would be " if dry_run else ""
+    print(
+        f"{destination}: {len(done.versions):,} releases; {len(done.sent):,} files "
+        f"({done.bytes / 1e6:,.2f} MB) {would}sent, {done.present:,} were there and right."
+    )
+    print("".join(f"{version} {would}removed.\n" for version in done.removed), end="")
 
 
 @click.command()

@@ -11,6 +11,7 @@ import click
 from fanwen.corpus.home import Home
 from fanwen.corpus.options import home_option, json_option
 from fanwen.corpus.report import Progress, print_json
+from fanwen.corpus.schema import Language
 from fanwen.errors import UsageError
 
 
@@ -42,7 +43,7 @@ def serve(
     as_json: bool,
     host: str,
     port: int,
-    language: str,
+    language: Language,
     unmasked: bool,
     site: Path | None,
     what: str | None,

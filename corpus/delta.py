@@ -38,6 +38,12 @@ def name_from(base: str) -> str:
     return f"{FOLDER}/from-{base}.jsonl.zst"
 
 
+def base_of(name: str) -> str | None:
+    """The release that a delta of this name is from; None where it is the name of another file."""
+    start, end = name_from("|").split("|")
+    return name[len(start) : -len(end)] if name.startswith(start) and name.endswith(end) else None
+
+
 def write(base: Path, new: Path, target: Path) -> bool:
     """Write what leads from the database ``base`` to ``new``; False where their schemas differ."""
     with _opened(new) as db:

@@ -2,7 +2,7 @@
 
 In goes corpus.db with a prepared release, out come (all made from one masked copy,
 :mod:`fanwen.corpus.masked`) ``fanwen.db.zst``, ``jsonl/pieces.jsonl.zst``, ``data/``
-(:mod:`fanwen.corpus.tables`), ``README.md`` (:mod:`fanwen.corpus.card`), ``release.json`` and
+(:mod:`fanwen.corpus.tables`), what tells about them (:mod:`fanwen.corpus.about`), ``release.json`` and
 ``SHA256SUMS`` in a folder. The same rows give the same bytes: nothing in them comes from the clock, the
 folder or the machine.
 """
@@ -19,15 +19,15 @@ from pathlib import Path
 
 import zstandard
 
-from fanwen.corpus import delta, removed
+from fanwen.corpus import audit, delta, removed
+from fanwen.corpus.about import write_about
 from fanwen.corpus.canonical import canonical
-from fanwen.corpus.card import CARD, card
 from fanwen.corpus.identity import leaf, root, text_hash
 from fanwen.corpus.masked import mask_database
 from fanwen.corpus.publishing import Publishing, SiteText
 from fanwen.corpus.store import CHECKOUT, RELEASE, Store, to_json
 from fanwen.corpus.tables import FOLDER as TABLES
-from fanwen.corpus.tables import read_rows, write_tables
+from fanwen.corpus.tables import read_rows, tables_version, write_tables
 from fanwen.corpus.types import ReleaseFile
 from fanwen.corpus.withdraw import withhold
 from fanwen.errors import DamagedError
@@ -77,7 +77,7 @@ def write(
     _database(store, seq, plain, reissue)
     derive(plain, folder, publishing.site_text)
     with _opened(plain) as db:
-        (folder / CARD).write_text(card(db, seq, publishing), encoding="utf-8")
+        write_about(db, seq, folder, publishing)
         (folder / MANIFEST).write_text(_manifest(db, seq, publishing), encoding="utf-8")
     if base is not None:
         _write_delta(base, plain, folder)
@@ -138,6 +138,7 @@ def copy_as_of(store: Store, seq: int, target: Path, *, as_held_now: bool = Fals
     """
     with _trimmed_copy(store, seq, target, as_held_now=as_held_now) as db:
         mask_database(db, seq)
+        audit.anonymise(db)
         drop_orphans(db)
         version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()
         db.execute("insert into setting (name, value) values (?, ?)", (RELEASE, version))
@@ -384,6 +385,7 @@ def _manifest(db: sqlite3.Connection, seq: int, publishing: Publishing) -> str:
     manifest = dict(zip(columns.split(", "), values, strict=True))
     for name in ("tools", "mask"):
         manifest[name] = json.loads(manifest[name])
+    manifest["tables_version"] = tables_version()
     manifest["site_text"] = publishing.site_text
     return json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
 

@@ -30,16 +30,7 @@ def written_folder(target: Path) -> Iterator[Path]:
     target = target.absolute()
     _must_be_free(target)
     building = target.with_name(f".{target.name}.building")
-    try:
-        building.mkdir(parents=True, exist_ok=True)
-        handle = os.open(building, os.O_RDONLY)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            with explained(target):
-                raise
-        raise UsageError(f"{target} cannot be made ({error.strerror}); choose another folder.") from None
-    try:
-        _take(handle, target)
+    with held(building, target):
         _empty(building)
         try:
             with explained(target):
@@ -51,6 +42,26 @@ def written_folder(target: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)  # a full disk needs the room
             raise
+
+
+@contextmanager
+def held(folder: Path, target: Path) -> Iterator[None]:
+    """Have ``folder`` be there, and for this process alone, to write ``target``.
+
+    Raises :class:`UsageError` where it cannot be made, :class:`BlockedError` where another process has it,
+    :class:`IncompleteError` on a full disk.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            with explained(target):
+                raise
+        raise UsageError(f"{target} cannot be made ({error.strerror}); choose another folder.") from None
+    try:
+        _take(handle, target)
+        yield
     finally:
         os.close(handle)
 

@@ -126,7 +126,7 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
     The archive is told which documents kept their text, so that the next crawl leaves them alone for longer.
     What a takedown left to be erased is erased first, and what came back of it afterwards.
     """
-    if home.archive.is_file():
+    if home.archive.is_file() or _has_ready_pieces_only(home):
         Archive(home.archive).close()  # brings one of an earlier fanwen up to date
     erase.finish(home, progress)
     sites = home.sites()
@@ -145,6 +145,14 @@ def build_home(home: Home, *, workers: int | None = None, progress: Progress) ->
         archive.note_texts(text_digests(store, archive.texts_wanted()))
     erase.finish(home, progress)
     return report
+
+
+def _has_ready_pieces_only(home: Home) -> bool:
+    """Whether nothing in the corpus came from an archive: one that is lost must be missed."""
+    if not home.corpus.is_file():
+        return False
+    with reading(home.corpus) as store:
+        return not store.value("select exists (select 1 from document where source = 'archive')")
 
 
 def _publish(

@@ -10,6 +10,7 @@ and never moves the pointer to the last good release.
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import re
 import shutil
@@ -93,7 +94,7 @@ def verify(path: Path, *, signers: Path | None = None) -> Verified:
         raise DamagedError(f"{SUMS} is missing in {path}; fetch the release again.")
     _check_against_index(path, present[SUMS].sha256)
     signed_by = None if signers is None else signing.signer(path / SUMS, signers)
-    expected = _read_sums(path / SUMS)
+    expected = read_sums(path / SUMS)
     for name, hashed in expected.items():
         if name not in present:
             raise DamagedError(f"{name} is missing in {path}; fetch the release again.")
@@ -101,7 +102,7 @@ def verify(path: Path, *, signers: Path | None = None) -> Verified:
             raise DamagedError(f"{name} in {path} is not what {SUMS} says; fetch the release again.")
     for name in sorted(present.keys() - expected.keys() - {SUMS, signing.SIGNATURE}):
         raise DamagedError(f"{name} in {path} does not belong to the release; remove it or fetch it again.")
-    manifest = _read_manifest(path)
+    manifest = read_manifest(path)
     held = _held(path)
     if held != {(str(manifest.get("root")), manifest.get("pieces"))}:
         raise DamagedError(
@@ -121,6 +122,8 @@ def _held(path: Path) -> set[tuple[str, int]]:
         if (path / tables.FOLDER).is_dir():
             held.add(exports.parquet_root(path))
     except (zstandard.ZstdError, sqlite3.Error, ArrowException, KeyError, ValueError, OSError) as error:
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            raise  # of the disk that it is unpacked on, and nothing is wrong with the release
         raise DamagedError(f"The release at {path} cannot be read ({error}); fetch it again.") from None
     return held
 
@@ -401,7 +404,8 @@ def _files(folder: Path) -> tuple[ReleaseFile, ...]:
     return tuple(exports.files_in(folder))
 
 
-def _read_sums(path: Path) -> dict[str, str]:
+def read_sums(path: Path) -> dict[str, str]:
+    """The sum of each file that a SHA256SUMS names. Raises :class:`DamagedError`."""
     sums: dict[str, str] = {}
     try:
         text = path.read_text(encoding="utf-8")
@@ -426,7 +430,8 @@ def _check_against_index(path: Path, sums_hash: str) -> None:
             )
 
 
-def _read_manifest(path: Path) -> dict[str, object]:
+def read_manifest(path: Path) -> dict[str, object]:
+    """What the release.json in a folder says. Raises :class:`DamagedError`."""
     try:
         manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
     except (ValueError, FileNotFoundError):

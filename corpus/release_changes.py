@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from fanwen.corpus.store import Store, reading
@@ -31,6 +33,14 @@ def seq_of(store: Store, version: str) -> int:
             f"There is no release {version} in {store.path}; 'fanwen release list' shows those there are."
         )
     return int(seq)
+
+
+def counts(found: Iterable[Change]) -> dict[str, dict[str, int]]:
+    """How many of ADD, MOD and DEL, by reason, the most frequent first."""
+    why: dict[str, Counter[str]] = {change: Counter() for change in ("ADD", "MOD", "DEL")}
+    for one in found:
+        why[one.change][one.why] += 1
+    return {change: dict(reasons.most_common()) for change, reasons in why.items()}
 
 
 def changes(store: Store, before: int, after: int) -> list[Change]:

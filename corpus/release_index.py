@@ -7,16 +7,19 @@ of each release, says which are withdrawn, which is the newest good one, and whe
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from fanwen.corpus.exports import write_synced
-from fanwen.corpus.types import Release, ReleaseDetails, ReleaseFile
+from fanwen.corpus.types import Release, ReleaseDetails
 from fanwen.errors import DamagedError, UsageError
 
 INDEX = "index.json"
+VERSION = re.compile(r"\d{4}\.\d{1,2}\.\d{1,9}")
 
 
 def listing(releases_dir: Path) -> list[Release]:
@@ -64,28 +67,16 @@ class Index:
     """What index.json says: the newest good release, base URLs of copies, and all releases."""
 
     latest: str | None
-    mirrors: tuple[str, ...]
     releases: tuple[ReleaseDetails, ...]
+    mirrors: tuple[str, ...] = ()
 
 
 def parse(text: bytes) -> Index:
     """Read an index.json; what a newer fanwen says beyond this one is ignored. Raises ValueError."""
-    try:
-        index = json.loads(text)
-        releases = tuple(_entry(entry) for entry in index["releases"])
-        return Index(index["latest"], tuple(index.get("mirrors", ())), releases)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no index of releases: {error}") from None
+    return _INDEX.validate_json(text)
 
 
-def _entry(entry: dict[str, Any]) -> ReleaseDetails:
-    known = {field.name for field in fields(ReleaseDetails)}
-    values = {name: value for name, value in entry.items() if name in known}
-    values["files"] = tuple(
-        ReleaseFile(one["path"], one["bytes"], one["sha256"]) for one in values.get("files", ())
-    )
-    values["taken_down"] = tuple(values.get("taken_down", ()))
-    return ReleaseDetails(**values)
+_INDEX = TypeAdapter(Index)
 
 
 def mark_taken_down(releases_dir: Path, case_id: str, versions: Iterable[str]) -> None:

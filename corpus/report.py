@@ -8,7 +8,7 @@ import re
 import sys
 import time
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
 _CONTROL = re.compile(
@@ -42,6 +42,15 @@ def table(rows: Iterable[Sequence[object]], *, indent: str = "  ") -> str:
         padded = [_pad(cell, width) for cell, width in zip(row, widths, strict=True)]
         lines.append((indent + "  ".join(padded)).rstrip())
     return "\n".join(lines)
+
+
+def change_lines(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """What changed between two releases, a line for each of ADD, MOD and DEL with its reasons."""
+    lines = []
+    for change, why in counts.items():
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in why.items())
+        lines.append(f"{sum(why.values()):,} {change}" + (f": {reasons}" if reasons else ""))
+    return lines
 
 
 def visible(text: str, newline: str = "\n") -> str:

@@ -1,7 +1,10 @@
 """The tables of corpus.db: migrations, and a description for every column.
 
-The descriptions are data (``data/columns.toml``), so that the data dictionary, and later
-Parquet, Croissant and Datasette, say the same. A migration never changes once released.
+The descriptions are data (``data/columns.toml``), in English and Chinese, so that the data dictionary and
+Datasette say the same. A migration never changes once released.
+
+``SCHEMA_VERSION`` is SemVer, and so is the version of the published tables (``data/release.toml``): the rule
+stands in ``docs/data_format.toml``, and tests hold what a test can.
 
 Numbers of releases (``seq``): 1, 2, …; rows that change over time carry ``added_in`` and
 ``removed_in``. Work goes into the *pending* seq, last release + 1. A row belongs to release r
@@ -14,22 +17,26 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any, Literal
 
 from sqlite_utils import Database, Migrations
 
-SCHEMA_VERSION = "1.5.0"
+SCHEMA_VERSION = "1.6.0"
 APPLICATION_ID = 0x46616E57  # "FanW", in the header of the file
+
+Language = Literal["en", "zh"]
 
 migrations = Migrations("fanwen.corpus")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: what SQLite calls its type, and what it means."""
+    """One column: what SQLite calls its type, what it means, which schema version announced its end."""
 
     name: str
     type: str
     description: str
+    deprecated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Table:
     columns: tuple[Column, ...]
 
 
-def describe() -> tuple[Table, ...]:
+def describe(language: Language = "en") -> tuple[Table, ...]:
     """The data dictionary of an empty corpus; ``description`` is "" where one is missing.
 
     The search index and SQLite's own tables are left out: they are caches and bookkeeping.
@@ -55,35 +62,29 @@ def describe() -> tuple[Table, ...]:
             " and name not like 'sqlite_%' and name not like '\\_sqlite%' escape '\\'"
             " and name not like 'search\\_%' escape '\\' order by type, rowid"
         ).fetchall()
-        return tuple(_describe(db, name, kind) for name, kind in rows)
+        return tuple(_describe(db, name, kind, language) for name, kind in rows)
     finally:
         db.close()
 
 
-def _describe(db: Database, name: str, kind: str) -> Table:
-    texts = _descriptions().get(name, {})
+def _describe(db: Database, name: str, kind: str, language: Language) -> Table:
     columns = db.execute(f"select name, type from pragma_table_info('{name}')").fetchall()
+    about: str = _descriptions().get(name, {}).get("about", {}).get(language, "")
     return Table(
-        name,
-        kind,
-        texts.get("about", ""),
-        tuple(
-            Column(column, type_, texts.get(column, _inherited(name, column))) for column, type_ in columns
-        ),
+        name, kind, about, tuple(_column(name, column, type_, language) for column, type_ in columns)
     )
 
 
-def _inherited(view: str, column: str) -> str:
+def _column(table: str, name: str, type_: str, language: Language) -> Column:
     """A view repeats columns of its tables; their description holds there too."""
-    for table in _descriptions().get(view, {}).get("of", "").split():
-        text = _descriptions().get(table, {}).get(column)
-        if text:
-            return text
-    return ""
+    own = _descriptions().get(table, {})
+    places = (own, *(_descriptions().get(other, {}) for other in own.get("of", "").split()))
+    what: dict[str, str] = next((place[name] for place in places if name in place), {})
+    return Column(name, type_, what.get(language, ""), what.get("deprecated"))
 
 
 @cache
-def _descriptions() -> dict[str, dict[str, str]]:
+def _descriptions() -> dict[str, dict[str, Any]]:
     text = (files("fanwen.corpus") / "data/columns.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
@@ -124,12 +125,30 @@ def m006_split(db: Database) -> None:
     _run(db, _SPLIT)
 
 
+@migrations()
+def m007_audit(db: Database) -> None:
+    """What people found in samples."""
+    _run(db, _AUDIT)
+
+
 def _run(db: Database, script: str) -> None:
     """Statement by statement: executescript would end the transaction around all migrations."""
     for statement in script.split(";\n"):
         if statement.strip():
             db.conn.execute(statement)
 
+
+_AUDIT = """
+create table audit (
+  piece text not null,
+  text text not null,
+  annotator text not null,
+  errors text not null,
+  strata text not null,
+  seed text not null,
+  primary key (piece, text, annotator)
+) without rowid
+"""
 
 _SPLIT = """
 create table split (

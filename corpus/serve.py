@@ -25,7 +25,7 @@ from datasette.utils.asgi import asgi_send
 from fanwen.corpus.datasette_plugin import HISTORY, TABLES, Plugin
 from fanwen.corpus.marks import Progress
 from fanwen.corpus.reader import database_of
-from fanwen.corpus.schema import describe
+from fanwen.corpus.schema import Language, describe
 from fanwen.corpus.served import look, make_tables
 from fanwen.corpus.store import RELEASE, fixed_as, reading
 from fanwen.corpus.tables import tables
@@ -45,7 +45,7 @@ def serve(
     what: Path,
     host: str,
     port: int,
-    language: str,
+    language: Language,
     *,
     unmasked: bool,
     say: Callable[[str], None],
@@ -72,7 +72,7 @@ def serve(
 
 @contextmanager
 def application(
-    what: Path, language: str, *, unmasked: bool, local: bool = True, progress: Progress | None = None
+    what: Path, language: Language, *, unmasked: bool, local: bool = True, progress: Progress | None = None
 ) -> Iterator[Datasette]:
     """Datasette over two databases: the published tables, and what they are made from."""
     with ExitStack() as stack:
@@ -132,7 +132,7 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def _metadata(what: Path, language: str, *, masked: bool) -> dict[str, Any]:
+def _metadata(what: Path, language: Language, *, masked: bool) -> dict[str, Any]:
     """Titles and descriptions, from the data dictionary."""
     words = look().words[language]
     published = {
@@ -149,7 +149,7 @@ def _metadata(what: Path, language: str, *, masked: bool) -> dict[str, Any]:
             "description": table.description,
             "columns": {column.name: column.description for column in table.columns},
         }
-        for table in describe()
+        for table in describe(language)
     }
     return {
         "title": f"fanwen {what.resolve().name}",

@@ -43,13 +43,17 @@ _TYPES: Mapping[str, pa.DataType] = {
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a published table; ``en`` and ``zh`` say what it means."""
+    """One column of a published table; ``en`` and ``zh`` say what it means.
+
+    ``deprecated`` is the version of the tables that announced that it will go.
+    """
 
     name: str
     type: str
     nullable: bool
     en: str
     zh: str
+    deprecated: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +71,42 @@ class Table:
             pa.field(one.name, _TYPES[one.type], nullable=one.nullable, metadata={"description": one.en})
             for one in self.columns
         ]
-        return pa.schema(fields, metadata={"description": self.en})
+        return pa.schema(fields, metadata={"description": self.en, "fanwen.tables_version": tables_version()})
 
 
 @cache
 def tables() -> dict[str, Table]:
     """The tables of a release, by name."""
-    text = (files("fanwen.corpus") / "data/release.toml").read_text(encoding="utf-8")
     return {
         name: Table(
             name,
             entry["en"],
             entry["zh"],
             tuple(
-                Column(column, what["type"], what.get("nullable", False), what["en"], what["zh"])
+                Column(
+                    column,
+                    what["type"],
+                    what.get("nullable", False),
+                    what["en"],
+                    what["zh"],
+                    what.get("deprecated"),
+                )
                 for column, what in entry["columns"].items()
             ),
         )
-        for name, entry in tomllib.loads(text).items()
+        for name, entry in _dictionary()["table"].items()
     }
+
+
+def tables_version() -> str:
+    """The version (SemVer) of the published tables."""
+    return str(_dictionary()["version"])
+
+
+@cache
+def _dictionary() -> dict[str, Any]:
+    text = (files("fanwen.corpus") / "data/release.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
 
 
 def table_of(configuration: str) -> Table:

@@ -1,4 +1,4 @@
-"""Writes docs/commands.md and DATA_FORMAT.md from the code itself.
+"""Writes docs/commands.md, DATA_FORMAT.md and DATA_FORMAT.zh-CN.md from the code itself.
 
 ``make docs`` writes them; with ``--check`` nothing is written and the exit code says
 whether they are as the code is. A test runs the check.
@@ -8,20 +8,33 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import click
 from sqlite_utils import Database
 
 from fanwen.corpus.cli import cli
 from fanwen.corpus.exports import PIECE_FIELDS
-from fanwen.corpus.schema import describe, migrations
-from fanwen.corpus.tables import tables
+from fanwen.corpus.schema import SCHEMA_VERSION, Language, describe, migrations
+from fanwen.corpus.tables import tables, tables_version
 from fanwen.spiders.warc import REASONS, STATE_TYPE, State, UrlState, Visit
 
 ROOT = Path(__file__).resolve().parent.parent
+VERSIONS = {"schema_version": SCHEMA_VERSION, "tables_version": tables_version()}
 NOTE = "<!-- written by docs/generate.py from the code: run 'make docs' after a change -->\n"
+
+
+Said = dict[str, Any]
+
+
+class Deprecable(Protocol):
+    """A column of the database or of a published table."""
+
+    @property
+    def deprecated(self) -> str | None: ...
 
 
 def commands() -> str:
@@ -29,46 +42,54 @@ def commands() -> str:
     return NOTE + "# Commands\n\n" + "\n".join(_command(cli, "fanwen", None)).rstrip() + "\n"
 
 
-def data_format() -> str:
-    """Every table and column of corpus.db."""
-    parts = [NOTE, "# Data format\n\n", INTRODUCTION]
-    for table in describe():
-        parts.append(
-            f"\n## {table.name}\n\n{table.description}\n\n| column | type | what it holds |\n|---|---|---|\n"
-        )
-        parts += [f"| `{c.name}` | {c.type} | {c.description} |\n" for c in table.columns]
-    parts.append(
-        "\n## jsonl/pieces.jsonl.zst\n\nOne JSON object per piece of the full set, sorted by id.\n\n"
-    )
-    parts.append("| field | what it holds |\n|---|---|\n")
-    parts += [f"| `{name}` | {text} |\n" for name, text in jsonl_fields()]
-    return "".join([*parts, *_parquet(), *_warc()])
+def data_format(language: Language) -> str:
+    """Every table and column, in one language."""
+    said = _said()[language]
+    parts = [NOTE, f"# {said['title']}\n\n", said["introduction"], f"\n{said['versions'].format(**VERSIONS)}"]
+    for table in describe(language):
+        parts.append(f"\n## {table.name}\n\n{table.description}\n\n{said['column']}\n|---|---|---|\n")
+        parts += [f"| `{c.name}` | {c.type} | {_text(c, c.description, said)} |\n" for c in table.columns]
+    parts.append(f"\n{said['jsonl']}\n{said['field']}\n|---|---|\n")
+    parts += [f"| `{name}` | {text} |\n" for name, text in jsonl_fields(language)]
+    return "".join([*parts, *_parquet(language, said), *_warc(language, said)])
 
 
-def _parquet() -> Iterator[str]:
+def _text(column: Deprecable, description: str, said: Said) -> str:
+    if column.deprecated is None:
+        return description
+    return f"{description} {said['deprecated'].format(version=column.deprecated)}"
+
+
+def _parquet(language: Language, said: Said) -> Iterator[str]:
     """The tables that a release publishes as Parquet."""
-    yield f"\n{PARQUET}"
+    yield f"\n{said['parquet']}"
     for table in tables().values():
-        yield f"\n### {table.name}\n\n{table.en}  \n{table.zh}\n\n"
-        yield "| column | type | what it holds | 含义 |\n|---|---|---|---|\n"
+        yield f"\n### {table.name}\n\n{getattr(table, language)}\n\n{said['column']}\n|---|---|---|\n"
         for column in table.columns:
-            kind = f"{column.type}, may be empty" if column.nullable else column.type
-            yield f"| `{column.name}` | {kind} | {column.en} | {column.zh} |\n"
+            kind = f"{column.type}, {said['nullable']}" if column.nullable else column.type
+            yield f"| `{column.name}` | {kind} | {_text(column, getattr(column, language), said)} |\n"
 
 
-def _warc() -> Iterator[str]:
-    yield f"\n{WARC}"
-    for model, name in ((State, "The object"), (UrlState, "`url`"), (Visit, "One of `visits`")):
-        yield f"\n{name}:\n\n| key | what it holds |\n|---|---|\n"
-        yield from (f"| `{key}` | {field.description} |\n" for key, field in model.model_fields.items())
-    yield "\n### Why `fanwen ingest` skips a record\n\n| reason | what it is |\n|---|---|\n"
-    yield from (f"| `{reason}` | {text} |\n" for reason, text in REASONS.items())
-    yield "| `request`, `warcinfo`, `conversion` … | a record of that type, which holds no page |\n"
+def _warc(language: Language, said: Said) -> Iterator[str]:
+    yield f"\n{said['warc'].format(state_type=STATE_TYPE)}"
+    for model, name in ((State, "state"), (UrlState, "url"), (Visit, "visit")):
+        own = {key: str(field.description) for key, field in model.model_fields.items()}
+        yield f"\n{said[name]}:\n\n{said['key']}\n|---|---|\n"
+        texts = own if language == "en" else said[model.__name__]
+        yield from (f"| `{key}` | {texts[key]} |\n" for key in own)
+    yield f"\n{said['skipped']}\n{said['reason']}\n|---|---|\n"
+    texts = REASONS if language == "en" else said["reasons"]
+    yield from (f"| `{reason}` | {texts[reason]} |\n" for reason in REASONS)
+    yield f"| `request`, `warcinfo`, `conversion` … | {said['other_types']} |\n"
 
 
-def jsonl_fields() -> Iterator[tuple[str, str]]:
+def _said() -> dict[str, Said]:
+    return tomllib.loads((ROOT / "docs/data_format.toml").read_text(encoding="utf-8"))
+
+
+def jsonl_fields(language: Language) -> Iterator[tuple[str, str]]:
     """Every field of the pieces' JSON Lines, described by the column that it is a copy of."""
-    columns = {table.name: {c.name: c.description for c in table.columns} for table in describe()}
+    columns = {table.name: {c.name: c.description for c in table.columns} for table in describe(language)}
     with sqlite3.connect(":memory:") as db:
         migrations.apply(Database(db))
         names = [column[0] for column in db.execute(PIECE_FIELDS).description]
@@ -81,49 +102,6 @@ def jsonl_fields() -> Iterator[tuple[str, str]]:
 
 # fields of the JSON Lines that are called otherwise in the database
 OTHER_NAMES = {"id": ("piece", "id"), "text": ("text", "body"), "text_sha256": ("text", "sha256")}
-
-
-PARQUET = """## data/*/*.parquet
-
-The layout that Hugging Face's `datasets` reads: `data/<configuration>/<split>-….parquet`. Configurations
-are `default` (one piece of each cluster, fit for use) and `all`, each in the splits train, validation
-and test, and the side tables `sightings`, `relations`, `rejects` and `rule_hits`. Pieces that share
-text, directly or through others, are in one split, which they keep from release to release; where two
-such groups grow together, train is stronger than validation, and that than test. Each file has the
-descriptions below in its schema.
-"""
-
-INTRODUCTION = """A release holds the corpus as `fanwen.db.zst` (SQLite 3, compressed with zstd) and its
-pieces as `jsonl/pieces.jsonl.zst` and as Parquet in `data/`. The tables below are those of `corpus.db`, of
-which the release's database is a masked copy.
-Rows that change over time carry `added_in` and `removed_in`, numbers (`seq`) of releases: a row belongs to
-release *r* when `added_in <= r` and `removed_in` is null or greater than *r*.
-Times are UTC, ISO 8601; hashes are hexadecimal SHA-256; offsets count code points.
-"""
-
-
-WARC = f"""## WARC files (`fanwen archive export`)
-
-WARC/1.1, one gzip member per record (plain where the name ends in `.warc`).
-The same archive gives the same bytes.
-
-| record | what it holds |
-|---|---|
-| `warcinfo` | the version of fanwen; no name of a machine, file or person |
-| `response` | one visit that brought a page, or one answer to a request for robots.txt |
-| `revisit` | a visit that brought the body of an earlier record (`identical-payload-digest`), or a 304 |
-| `resource` | a file that was given by hand; its URI is `urn:sha256:` and the hash of its bytes |
-| `metadata` | what the archive knows of one URL, before the records of its visits |
-
-Bodies are as the archive keeps them, without chunks and compression; the headers that said otherwise, and
-the length that was sent, are called `X-Archive-Orig-…`. `WARC-Payload-Digest` is the SHA-256 by which the
-archive names the body. `WARC-Truncated: disconnect` marks a transfer that ended early, `unspecified` an
-answer to robots.txt of which only the status is kept. Where no answer came there is no record.
-A page that was rendered stands as rendered, with `X-Fanwen-Rendered` among its headers.
-
-A metadata record of the type `{STATE_TYPE}` is one JSON object.
-Visits that brought no page (errors, redirects) stand only there.
-"""
 
 
 def _command(command: click.Command, path: str, parent: click.Context | None) -> Iterator[str]:
@@ -152,10 +130,16 @@ def _prose(text: str) -> str:
 
 
 def main() -> int:
-    """Write both files, or with --check compare them."""
+    """Write the files, or with --check compare them."""
     check = sys.argv[1:] == ["--check"]
     stale = 0
-    for path, text in ((ROOT / "docs/commands.md", commands()), (ROOT / "DATA_FORMAT.md", data_format())):
+    written = {
+        "docs/commands.md": commands(),
+        "DATA_FORMAT.md": data_format("en"),
+        "DATA_FORMAT.zh-CN.md": data_format("zh"),
+    }
+    for name, text in written.items():
+        path = ROOT / name
         if not path.exists() or path.read_text(encoding="utf-8") != text:
             stale += 1
             print(f"{path.name} is {'not as the code is: run make docs' if check else 'written'}")

@@ -364,3 +364,34 @@ def test_rules_learn_of_an_unknown_site(fanwen: Run, document: Path) -> None:
     one_sentence(fanwen("rules", "learn", "local"), "archive")
     assert fanwen("ingest", document).code == 0
     one_sentence(fanwen("rules", "learn", "nosuch.example"), "nosuch.example")
+
+
+def test_people_judge_a_sample(fanwen: Run, tmp_path: Path) -> None:
+    one_sentence(fanwen("audit", "sample", 5), "corpus")
+    for k in range(6):
+        (tmp_path / f"总结{k}.html").write_bytes(page(f"巡河队工作总结{k}", essay(k)))
+    assert fanwen("ingest", *sorted(tmp_path.glob("*.html"))).code == 0
+    assert fanwen("build").code == 0
+    assert "Nothing was judged yet" in fanwen("audit", "report").out
+    done = fanwen("audit", "sample", 4, "--by", "genre", "--seed", "春", "--out", tmp_path / "抽查.html")
+    assert done.code == 0, done
+    form = (tmp_path / "抽查.html").read_text(encoding="utf-8")
+    sample = json.loads(re.search(r'id="data">(.*)</script>', form)[1])  # type: ignore[index]
+    assert (len(sample["pieces"]), sample["seed"], sample["strata"]) == (4, "春", ["genre"])
+    answers = [{"piece": p["piece"], "text": p["text_sha256"], "errors": ["cut"]} for p in sample["pieces"]]
+    file = tmp_path / "answers.json"
+    kept = {key: sample[key] for key in ("release", "strata", "seed")}
+    whole = {"format": 1, "sample": sample["id"], "annotator": "甲", "answers": answers, **kept}
+    file.write_text(json.dumps(whole), encoding="utf-8")
+    assert json_of(fanwen("audit", "import", file, "--json")) == {"added": 4, "known": 0}
+    assert fanwen("audit", "import", file).out == "0 judgements taken in, 4 were there already.\n"
+    found = json_of(fanwen("audit", "report", "--json"))
+    rates = {one["code"]: one["rate"] for one in found["rates"]}
+    assert (found["judged"], rates["cut"], rates["split"]) == (4, pytest.approx(1), 0)
+    assert re.search(r"^ +cut +4 +1\.000 ", fanwen("audit", "report").out, re.M)
+    file.write_text(json.dumps({**whole, "answers": [{**answers[0], "errors": []}]}), encoding="utf-8")
+    one_sentence(fanwen("audit", "import", file), "otherwise before")
+    one_sentence(fanwen("audit", "import", tmp_path / "none.json"), "none.json")
+    one_sentence(fanwen("audit", "sample", 5, "--by", "colour"), "colour", "genre")
+    one_sentence(fanwen("audit", "sample", 5, "--out", tmp_path / "no" / "such.html"), "such.html")
+    assert fanwen("audit", "sample", 0).code == 2

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import ast
 import re
+import sqlite3
 import subprocess
 import sys
+import tomllib
+from contextlib import closing
 from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from sqlite_utils import Database
 
 from fanwen.corpus.cli import _MODULES, cli
 from fanwen.corpus.home import Config
-from fanwen.corpus.schema import describe
+from fanwen.corpus.schema import SCHEMA_VERSION, Column, describe, migrations
+from fanwen.corpus.tables import tables, tables_version
 from fanwen.spiders.site import Site
+from fanwen.spiders.warc import REASONS, State, UrlState, Visit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,11 +38,100 @@ def test_the_generated_pages_are_as_the_code_is() -> None:
     assert (done.returncode, done.stdout) == (0, "")
 
 
-def test_every_column_has_a_description() -> None:
-    for table in describe():
-        assert table.description.strip(), table.name
-        for column in table.columns:
-            assert len(column.description.strip()) > 5, f"{table.name}.{column.name}"
+def test_every_column_has_a_description_in_both_languages() -> None:
+    for language, least in (("en", 6), ("zh", 3)):
+        for table in describe(language):
+            assert table.description.strip(), (language, table.name)
+            for column in table.columns:
+                text = column.description.strip()
+                assert len(text) >= least, (language, table.name, column.name)
+                assert text.endswith("." if language == "en" else "。"), (language, table.name, column.name)
+    for published in tables().values():
+        for one in (published, *published.columns):
+            assert len(one.en) >= 6, one.name
+            assert re.search("[一-龥]", one.zh), one.name
+
+
+def test_the_dictionary_describes_nothing_that_is_not_there() -> None:
+    described = tomllib.loads(read("corpus/data/columns.toml"))
+    there = {table.name: {column.name for column in table.columns} for table in describe()}
+    assert described.keys() == there.keys()
+    for name, columns in described.items():
+        assert columns.keys() - {"about", "of"} <= there[name], name
+    warc = tomllib.loads(read("docs/data_format.toml"))["zh"]
+    for model in (State, UrlState, Visit):
+        assert warc[model.__name__].keys() == model.model_fields.keys()
+    assert warc["reasons"].keys() == REASONS.keys()
+
+
+def generator() -> Any:
+    spec = spec_from_file_location("generate", ROOT / "docs/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_deprecated_column_says_so_in_both_languages() -> None:
+    generate, column = generator(), Column("old", "TEXT", "What it was.", "1.7.0")
+    said = {language: generate._text(column, "…", generate._said()[language]) for language in ("en", "zh")}
+    assert said == {"en": "… Deprecated since 1.7.0.", "zh": "… 自 1.7.0 起弃用。"}
+
+
+def version(text: str) -> tuple[int, ...]:
+    assert re.fullmatch(r"\d+\.\d+\.\d+", text), text
+    return tuple(int(part) for part in text.split("."))
+
+
+def test_a_deprecated_column_names_the_version_that_announced_it() -> None:
+    dated = [(SCHEMA_VERSION, column) for table in describe() for column in table.columns]
+    dated += [(tables_version(), column) for table in tables().values() for column in table.columns]
+    for current, column in dated:
+        if column.deprecated is not None:
+            announced = version(column.deprecated)
+            assert announced <= version(current), column.name
+            assert announced[2] == 0, f"{column.name}: announced by a minor version"
+            assert announced[0] == version(current)[0], (
+                f"{column.name}: a major version has come, take it away"
+            )
+
+
+def test_no_published_column_goes_without_a_major_version() -> None:
+    """tests/cli/published_columns.txt has a line for every column since the major version began."""
+    now = {(f"{t.name}.{c.name}", c.type, c.nullable) for t in tables().values() for c in t.columns}
+    now |= {(f"jsonl.{name}", "json", False) for name, _ in generator().jsonl_fields("en")}
+    current, listed = version(tables_version()), {}
+    for line in read("tests/cli/published_columns.txt").splitlines():
+        if line and not line.startswith("#"):
+            name, kind, *nullable, since = line.split()
+            listed[name, kind, bool(nullable)] = version(since)
+    assert {since[0] for since in listed.values()} == {current[0]}, (
+        "with a major version the list begins anew"
+    )
+    assert listed.keys() - now == set(), "gone or changed: that takes a major version"
+    assert now - listed.keys() == set(), "new: write it down, with a minor version"
+    assert max(listed.values())[:2] <= current[:2], "a column of a version that is still to come"
+
+
+def test_no_column_of_the_database_goes_without_a_major_version() -> None:
+    """Migrations never change once released: what each leaves of the columns of the one before can be seen."""
+    before: set[tuple[str, str]] = set()
+    for after in [*[one.name for one in migrations._migrations][1:], ()]:
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+            migrations.apply(Database(db), stop_before=after)
+            names = [
+                name
+                for (name,) in db.execute("select name from sqlite_master where type in ('table', 'view')")
+            ]
+            now = {
+                (name, column)
+                for name in names
+                for (column,) in db.execute(f"select name from pragma_table_info('{name}')")
+            }
+        assert before <= now or version(SCHEMA_VERSION)[0] > 1, sorted(before - now)
+        before = now
+    assert len(migrations._migrations) - 1 <= version(SCHEMA_VERSION)[1] or version(SCHEMA_VERSION)[0] > 1
 
 
 def test_every_option_has_a_help_text() -> None:

@@ -6,6 +6,7 @@ that holds it.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -169,6 +170,34 @@ def test_files_taken_and_given_on_a_disk_that_fills_up(disk: SmallDisk, tmp_path
         assert not list(disk.path.glob("out.warc.gz*"))
     disk.succeeds("archive", "export", out)
     disk.succeeds("ingest", out)
+
+
+def test_a_release_that_is_pulled_onto_a_disk_that_fills_up(disk: SmallDisk, tmp_path: Path) -> None:
+    rows = tmp_path / "own.jsonl"
+    texts = ("".join(chr(0x4E00 + byte) for byte in os.urandom(1_500)) for _ in range(60))
+    rows.write_text("".join(json.dumps({"id": n, "text": text}) + "\n" for n, text in enumerate(texts)))
+    disk.succeeds("ingest", "--pieces", rows, "--source", "own")
+    disk.succeeds("release", "create", "--date", "2026-01-01")
+    (disk.home / "releases").rename(disk.path / "moved")
+    shutil.copytree(disk.path / "moved", tmp_path / "published")
+    shutil.rmtree(disk.path / "moved")
+    pull = ("pull", tmp_path / "published", "--to", disk.there / "pulled")
+    # the first are too small for the files, the last one for the database that is checked
+    room = sum(file.stat().st_size for file in (tmp_path / "published").rglob("*")) + 200_000
+    for free in (60_000, room):
+        disk.leave(free)
+        disk.stopped(*pull)
+        assert not list(disk.path.glob("pulled/2*")), "nothing half under its name"
+    disk.succeeds(*pull)
+
+    publish = ("release", "publish", "--home", tmp_path / "home", disk.there / "public")
+    (tmp_path / "home").mkdir()
+    shutil.copytree(tmp_path / "published", tmp_path / "home" / "releases")
+    disk.leave(60_000)
+    disk.stopped(*publish)
+    assert not list(disk.path.glob("public/index.json"))
+    disk.succeeds(*publish)
+    disk.succeeds("pull", disk.there / "public", "--to", disk.there / "pulled")
 
 
 def _fetched(disk: SmallDisk) -> set[object]:

@@ -229,3 +229,19 @@ def test_what_is_no_backup(fanwen: Run, home: Path, tmp_path: Path) -> None:
     done = fanwen("restore", "kept", "--force")
     assert (done.code, "cannot be read" in done.out) == (0, True)
     assert state(home) == before
+
+
+def test_ready_made_pieces_need_no_archive_but_a_lost_one_is_missed(fanwen: Any, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    text = "食堂今年换了三口铁锅，灶台也重新砌过，师傅们说炒菜比从前快了一半。" * 4
+    (tmp_path / "own.jsonl").write_text(json.dumps({"id": "1", "text": text, "title": "食堂总结"}) + "\n")
+    assert fanwen("ingest", "--pieces", tmp_path / "own.jsonl").code == 0
+    built = fanwen("build", "--json")
+    assert (built.code, json.loads(built.out)["pieces"]) == (0, 1)
+    (tmp_path / "计划.txt").write_text("仓库盘点计划\n\n" + text.replace("食堂", "仓库"))
+    assert fanwen("ingest", tmp_path / "计划.txt").code == 0
+    assert json.loads(fanwen("build", "--json").out)["pieces"] == 2
+    (home / "archive.db").rename(tmp_path / "archive.db")
+    lost = fanwen("build")
+    assert (lost.code, "There is no archive" in lost.err) == (2, True)
+    assert not (home / "archive.db").exists()

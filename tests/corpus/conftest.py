@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from fanwen.corpus import home
+from fanwen.corpus import home, release
 from fanwen.corpus.build import build
+from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.types import BuildReport
 from fanwen.spiders.archive import Archive
 from fanwen.spiders.frontier import Frontier
@@ -120,6 +122,12 @@ def home_of_one_test(tmp_path: Path) -> Home:
     return Home(tmp_path / "home")
 
 
+@pytest.fixture(scope="module")
+def module_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """One home for all tests of a module, which only read from it."""
+    return Home(tmp_path_factory.mktemp("module") / "home")
+
+
 @pytest.fixture
 def new_home(tmp_path: Path) -> Callable[[str], Home]:
     return lambda name: Home(tmp_path / name)
@@ -165,3 +173,28 @@ def killed() -> Callable[..., float | bool]:
         return took if seconds is None else process.exitcode != 0
 
     return run
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with three signed releases, each with a delta from the one before; not to be changed."""
+    made = Home(tmp_path_factory.mktemp("published") / "home")
+    key = made.path / "key"
+    made.path.mkdir()
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    (made.path / "signers").write_text(f"fanwen {key.with_suffix('.pub').read_text()}")
+    pages: dict[str, bytes | None] = {f"{n}": page("工作总结", essay(n)) for n in range(40)}
+    for day, changed in enumerate(
+        (pages, {"1": page("工作总结", essay(101)), "2": None}, {"40": page("读后感", essay(40))}), start=1
+    ):
+        made.serve(changed, day)
+        made.build()
+        assert release.create(made.corpus, made.releases, publishing=Publishing(sign_key=key))
+    return made
+
+
+@pytest.fixture
+def own(published: Home, tmp_path: Path) -> Home:
+    """A copy of it, of which a test can do as it likes."""
+    shutil.copytree(published.path, tmp_path / "own")
+    return Home(tmp_path / "own")

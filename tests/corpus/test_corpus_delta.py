@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from typing import Any
 import pytest
 import zstandard
 
-from fanwen.corpus import delta, exports, release
+from fanwen.corpus import delta, exports, release, release_changes
 from fanwen.corpus.canonical import canonical
+from fanwen.corpus.pieces import ingest_pieces
 from fanwen.corpus.removed import CHANGELOG
 from fanwen.corpus.store import open_store
+from fanwen.corpus.versions import close_piece
 from fanwen.errors import DamagedError
 
 
@@ -103,6 +106,38 @@ def test_a_delta_says_what_changed_and_no_more(releases: list[Path], write: Any)
         row for entry in entries if entry["table"] == "piece_version" for row in entry.get("changed", ())
     ]
     assert {columns["removed_why"] for _, columns in closed} == {"changed", "source_gone"}
+
+
+def test_a_delta_moves_little(tmp_path: Path, write: Any, soak: bool) -> None:
+    """2 % changed, 1 % removed, 3 % new: at most 6 % of the database that it stands for."""
+    size = 15_000 if soak else 600
+    corpus, releases = tmp_path / "corpus.db", tmp_path / "releases"
+    changed, removed, new = (range(*(int(size * share) for share in ends)) for ends in ((0, 0.02), (0.02, 0.03), (1, 1.03)))  # fmt: skip
+
+    def take(numbers: Any, extra: str = "") -> None:
+        file = tmp_path / "pieces.jsonl"
+        with file.open("w") as lines:
+            for n in numbers:
+                lines.write(
+                    json.dumps({"id": str(n), "title": f"第{n}篇总结", "text": write(n, 16) + extra}) + "\n"
+                )
+        ingest_pieces(corpus, file, "篇")
+
+    take(range(size))
+    first = release.create(corpus, releases)
+    take(changed, "\n今后仍要再接再厉。")
+    take(new)
+    with open_store(corpus) as store, store.atomic():
+        for n in removed:
+            close_piece(store, f"篇:{n}", "source_gone")
+    second = release.create(corpus, releases)
+    assert first is not None
+    assert second is not None
+    assert second.pieces == size - len(removed) + len(new)
+    counts = Counter(one.change for one in release_changes.diff(corpus, first.version, second.version))
+    assert {"ADD": len(new), "MOD": len(changed), "DEL": len(removed)}.items() <= counts.items()
+    bytes_of = {one.path: one.bytes for one in exports.files_in(releases / second.version)}
+    assert bytes_of[delta.name_from(first.version)] <= 0.06 * bytes_of[exports.DATABASE]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ import zstandard
 
 import fanwen
 from fanwen.corpus import exports, release, release_index, store, verify
+from fanwen.corpus.tables import tables_version
 from fanwen.errors import BlockedError, DamagedError, IncompleteError, UsageError
 
 
@@ -32,7 +33,8 @@ def released(home: Any, write: Any, html: Any) -> Path:
 
 def test_what_a_release_holds(home: Any, released: Path) -> None:
     assert [one.path for one in exports.files_in(released)] == [
-        "CHANGELOG.md", "README.md", "SHA256SUMS",
+        "CHANGELOG.md", "CITATION.cff", "DATA_LICENSE", "README.md", "README.zh-CN.md", "SHA256SUMS",
+        "croissant.json",
         *(f"data/{name}/{split}-00000-of-00001.parquet"
           for name in ("all", "default") for split in ("test", "train", "validation")),
         *(f"data/{name}/train-00000-of-00001.parquet"
@@ -40,7 +42,9 @@ def test_what_a_release_holds(home: Any, released: Path) -> None:
         *(f"data/{name}/{split}-00000-of-00001.parquet"
           for name in ("sample-10k", "sample-1k") for split in ("test", "train", "validation")),
         "data/sightings/train-00000-of-00001.parquet",
-        "fanwen.db.zst", "jsonl/pieces.jsonl.zst", "release.json", "removals.jsonl", "tombstones.jsonl",
+        "fanwen.db.zst", "jsonl/pieces.jsonl.zst",
+        *(f"plots/{name}.svg" for name in ("duplicates", "genres", "lengths", "removed", "sites", "years")),
+        "release.json", "removals.jsonl", "tombstones.jsonl",
     ]  # fmt: skip
     with zstandard.open(released / exports.PIECES, "rt", encoding="utf-8") as stream:
         rows = [json.loads(line) for line in stream]
@@ -50,6 +54,9 @@ def test_what_a_release_holds(home: Any, released: Path) -> None:
     assert manifest["pieces"] == len(rows) == 3
     assert manifest["pieces_default"] == sum(row["excluded_why"] is None for row in rows) == 2
     assert manifest["root"] == release.verify(released).root
+    assert manifest["tables_version"] == tables_version()
+    schema = pq.read_schema(released / "data/all/train-00000-of-00001.parquet")
+    assert schema.metadata[b"fanwen.tables_version"].decode() == tables_version()
     (shown,) = release_index.listing(home.releases)
     assert release_index.show(home.releases).root == shown.root
     with fanwen.open(released) as corpus:

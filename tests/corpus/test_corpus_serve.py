@@ -24,6 +24,7 @@ import pytest
 
 from fanwen.corpus import cli, release, serve
 from fanwen.corpus.reader import Corpus
+from fanwen.corpus.schema import describe
 from fanwen.corpus.served import look
 from fanwen.corpus.tables import SIDE_TABLES, tables
 from fanwen.errors import UsageError
@@ -210,6 +211,9 @@ def test_tables_and_columns_are_described_in_the_language_asked_for(published: P
         assert getattr(table, language) in told
         for column in table.columns:
             assert getattr(column, language) in told, column.name
+    (kept,) = [table for table in describe(language) if table.name == "document_version"]
+    told = words(ask(published, "/history/document_version", language=language)[0])
+    assert all(column.description in told for column in kept.columns)
     for query in look().queries.values():
         assert (query.titles[language] in words(index)) == (query.database == "fanwen")
 
