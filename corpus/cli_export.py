@@ -86,8 +86,8 @@ def export(
     if as_json:
         print_json(report)
     elif out != export_module.STDOUT:
-        print(table(report.sites.items()))
-        print(f"{report.pieces:,} pieces are written to {out}.")
+        lines = (table(report.sites.items()), f"{report.pieces:,} pieces are written to {out}.")
+        print("\n".join(filter(None, lines)))
     elif not report.pieces:
         print("No piece is like that; nothing was written.", file=sys.stderr)
 
