@@ -42,6 +42,8 @@ _MODULES = {
     "search": "cli_corpus",
     "stats": "cli_corpus",
     "verify": "cli_corpus",
+    "export": "cli_export",
+    "serve": "cli_serve",
     "checkout": "cli_versions",
     "log": "cli_versions",
     "backup": "cli_versions",

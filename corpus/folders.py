@@ -1,7 +1,7 @@
-"""A new folder that is there whole or not at all: written beside, synced, then renamed.
+"""A new folder or file that is there whole or not at all: written beside, synced, then renamed.
 
-What a kill leaves behind is a folder ``.NAME.building`` beside, which the next attempt removes. An existing
-folder is never written into.
+What a kill leaves behind is ``.NAME.building`` (a folder) or ``.NAME.new`` beside, which the next attempt
+removes. An existing folder is never written into; an existing file is replaced.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from fanwen.corpus.exports import sync_folder, sync_tree
 from fanwen.corpus.store import explained
@@ -63,6 +64,31 @@ def held(folder: Path, target: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def written_file(target: Path) -> Iterator[TextIO]:
+    """Gives a stream whose text becomes the file ``target`` when the block ends without an error.
+
+    Raises :class:`UsageError` where it cannot be written, :class:`IncompleteError` on a full disk.
+    """
+    scratch = target.with_name(f".{target.name}.new")
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        stream = scratch.open("w", encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written ({error.strerror}); choose another place.") from None
+    try:
+        with explained(target):
+            with stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            scratch.replace(target)
+            sync_folder(target.parent)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _must_be_free(target: Path) -> None:

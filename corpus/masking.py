@@ -209,6 +209,12 @@ def forget(store: Store) -> None:
     store.rows("delete from setting where name = ?", _SETTING)
 
 
+def settled(store: Store) -> bool:
+    """Whether every current piece is masked as the last build was told to."""
+    unseen = "select 1 from piece_version where published is null and removed_in is null"
+    return store.setting(_SETTING) is not None and store.value(unseen) is None
+
+
 def update(store: Store, kinds: frozenset[str], progress: Progress | None = None) -> int:
     """Mask every current piece that is not masked by ``kinds`` yet; how many pieces show something else.
 

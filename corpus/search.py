@@ -52,10 +52,24 @@ def find(
     limit: int = 0,
 ) -> SearchResult:
     """The same on an open store."""
+    rows = _holders(store, query, titles, default_only, as_of)
+    wanted = rows[:limit] if limit else rows
+    return SearchResult(query, len(rows), tuple(_found(store, row, query) for row in wanted))
+
+
+def matching_pieces(corpus_path: Path, query: str) -> list[str]:
+    """Ids of the current pieces whose text or title holds ``query``."""
+    with reading(corpus_path) as store:
+        return [row[0] for row in _holders(store, query, titles=True, default_only=False, as_of=None)]
+
+
+def _holders(
+    store: Store, query: str, titles: bool, default_only: bool, as_of: int | None
+) -> list[tuple[str, str | None, str, str, str, str]]:
     if not query or not _is_unicode(query):
         raise UsageError("The query is empty or no text; give a word or phrase to look for.")
     title_too = "or instr(v.title, :query) > 0" if titles else ""
-    rows = store.conn.execute(
+    return store.conn.execute(
         _QUERY.format(title_too=title_too),
         {
             "grams": _match(query),
@@ -64,8 +78,6 @@ def find(
             "all": not default_only,
         },
     ).fetchall()
-    wanted = rows[:limit] if limit else rows
-    return SearchResult(query, len(rows), tuple(_found(store, row, query) for row in wanted))
 
 
 _QUERY = """

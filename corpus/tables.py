@@ -128,8 +128,39 @@ def count_rows(db: sqlite3.Connection, configuration: str) -> int:
     """Rows of one configuration, all splits."""
     _add_functions(db)
     query = _QUERIES[configuration]
-    parts = [{"split": split} for split in SPLITS] if ":split" in query else [{}]
-    return sum(int(db.execute(f"select count(*) from ({query})", part).fetchone()[0]) for part in parts)
+    count = f"select count(*) from ({query})"
+    return sum(int(db.execute(count, part).fetchone()[0]) for part in _parts(query))
+
+
+def query_of(table: str) -> str:
+    """What gives the rows of a published table; a piece that no release has had is in no split."""
+    return _as_it_is(_PIECES.format(where="")) if table == "pieces" else _QUERIES[table]
+
+
+def batches(db: sqlite3.Connection, configuration: str) -> Iterator[pa.RecordBatch]:
+    """The rows of one configuration, split by split, as they stand in the Parquet files of a release.
+
+    Pieces that no release has had come with those of train, and are in no split.
+    """
+    _add_functions(db)
+    query = _as_it_is(_QUERIES[configuration])
+    for part in _parts(query):
+        yield from batches_of(db.execute(query, part), table_of(configuration))
+
+
+def batches_of(cursor: sqlite3.Cursor, table: Table) -> Iterator[pa.RecordBatch]:
+    """The rows of a query that has the columns of ``table``."""
+    schema, names = table.schema(), [column[0] for column in cursor.description]
+    while rows := cursor.fetchmany(ROWS_PER_GROUP):
+        yield _batch(table, schema, names, rows)
+
+
+def _as_it_is(query: str) -> str:
+    return query.replace("coalesce(s.split, 'train') as split", "s.split")
+
+
+def _parts(query: str) -> list[dict[str, str]]:
+    return [{"split": split} for split in SPLITS] if ":split" in query else [{}]
 
 
 def read_rows(folder: Path, configuration: str) -> Iterator[dict[str, Any]]:
@@ -202,8 +233,9 @@ from piece_version v join piece p on p.id = v.piece join document d on d.id = p.
 join document_version dv on dv.id = v.document_version join text t on t.sha256 = v.text
 left join split s on s.piece = v.piece and s.removed_in is null
 left join size on size.cluster = v.cluster
-where v.removed_in is null and coalesce(s.split, 'train') = :split {and_where} order by v.piece
+where v.removed_in is null {where}
 """
+_OF_SPLIT = _PIECES.format(where="and coalesce(s.split, 'train') = :split {and_where} order by v.piece")
 
 # of the pieces with one text the first stands for all
 RELATIONS = """
@@ -232,10 +264,10 @@ _SAMPLE = """and digest(v.piece) <= (select max(d) from (
   where v.removed_in is null {default} order by d limit {size}))"""
 
 _QUERIES = {
-    "default": _PIECES.format(and_where=_DEFAULT),
-    "all": _PIECES.format(and_where=""),
+    "default": _OF_SPLIT.format(and_where=_DEFAULT),
+    "all": _OF_SPLIT.format(and_where=""),
     **{
-        name: _PIECES.format(and_where=f"{_DEFAULT} {_SAMPLE.format(default=_DEFAULT, size=size)}")
+        name: _OF_SPLIT.format(and_where=f"{_DEFAULT} {_SAMPLE.format(default=_DEFAULT, size=size)}")
         for name, size in SAMPLES.items()
     },
     "sightings": """

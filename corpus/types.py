@@ -356,6 +356,51 @@ class CorpusPiece:
 
 
 @dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a document as it was fetched; ``sha256`` is that of its bytes."""
+
+    url: str
+    sha256: str
+    content_type: str | None
+    fetched_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a page says of itself, unchecked: ``kind`` is published, author, source, rights or category."""
+
+    kind: str
+    value: str
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a piece comes from: the ``place``-th of ``places`` pieces of its document, and how it was read.
+
+    ``span`` is where it begins and ends in the document's main text, in code points. ``rights_basis`` is
+    licensed, official_document, reservation_found, none_found or unknown; the hashes of ``pages`` are what it
+    was seen on. A release masks what the page says, the database of a home does not.
+    """
+
+    piece_id: str
+    url: str
+    site: str
+    place: int
+    places: int
+    first_seen: str
+    fetched_at: str
+    pages: tuple[Page, ...]
+    extractor: str | None
+    ruleset: str | None
+    opencc: str | None
+    span: tuple[int, int]
+    rights_basis: str
+    rights_detail: str | None
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """How one piece differs between two releases: ``ADD``, ``MOD`` or ``DEL``, and why.
 

@@ -24,11 +24,12 @@ if (_checkout / "scrapy.cfg").is_file() and str(_checkout) not in __path__:
     __path__.append(str(_checkout))
 
 
-def open(path: str | os.PathLike[str]) -> Corpus:
-    """Open a corpus.db, a home that holds one, or a release folder, read-only.
+def open(what: str | os.PathLike[str]) -> Corpus:
+    """Open a corpus.db, a home or checkout that holds one, or a release, read-only.
 
-    Raises :class:`fanwen.errors.UsageError` when there is none at ``path``.
+    ``what`` is a path, or the version of a release: one that was pulled, or else one in the releases of the
+    home (``FANWEN_HOME``, or ``./fanwen-data``). Raises :class:`fanwen.errors.UsageError` where none is.
     """
-    from fanwen.corpus.reader import Corpus
+    from fanwen.corpus.reader import Corpus, located
 
-    return Corpus(pathlib.Path(path))
+    return Corpus(located(what))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -96,6 +98,23 @@ class Home(home.Home):
 
     def build(self, **options: object) -> BuildReport:
         return build(self.archive, self.corpus, **{"workers": 1, **options})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with ``fanwen-demo`` in it, whose two releases are also called as in the documentation."""
+    folder = tmp_path_factory.mktemp("demo")
+    done = subprocess.run(
+        [sys.executable, "-m", "fanwen", "demo", "--home", "fanwen-demo"],
+        cwd=folder, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    releases = folder / "fanwen-demo" / "releases"
+    made = [one["version"] for one in json.loads((releases / "index.json").read_text())["releases"]]
+    for name, version in zip(("2026.11.0", "2026.11.1"), made, strict=True):
+        if name != version:  # the demo is dated by the day on which it runs
+            (releases / name).symlink_to(version)
+    return folder
 
 
 @pytest.fixture(name="home")
