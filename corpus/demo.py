@@ -119,8 +119,12 @@ def _show(home: Home, say: Callable[[str], None]) -> None:
         *((home.releases / release.version, f"{release.pieces_default} pieces, root {release.root[:16]}…")
           for release in releases),
     ]))  # fmt: skip
-    tries = ("search 总结", "duplicates", "release verify")
-    say("\nTry next\n" + "\n".join(f"  {_own_name()} {words} --home {home.path}" for words in tries))
+    tries = (
+        *(f"{words} --home {home.path}" for words in ("search 总结", "duplicates", "release verify")),
+        f"pull {home.releases} --to {home.path}-pulled",
+        f"serve --site {home.releases}",
+    )
+    say("\nTry next\n" + "\n".join(f"  {_own_name()} {words}" for words in tries))
 
 
 def _own_name() -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -37,6 +37,8 @@ PIECES = "jsonl/pieces.jsonl.zst"
 MANIFEST = "release.json"
 SUMS = "SHA256SUMS"
 LEVEL = 9
+
+Progress = Callable[[str, int, int], None]
 
 PIECE_FIELDS = (
     "select v.piece as id, p.given_id, d.url, d.site, v.place, v.title, t.body as text,"
@@ -67,6 +69,7 @@ def write(
     *,
     base: Path | None = None,
     reissue: str | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Write all files of release ``seq`` into the empty ``folder``.
 
@@ -74,7 +77,7 @@ def write(
     version, and without what is on hold by now.
     """
     plain = folder / "fanwen.db"
-    _database(store, seq, plain, reissue)
+    _database(store, seq, plain, reissue, progress)
     derive(plain, folder, publishing.site_text)
     with _opened(plain) as db:
         write_about(db, seq, folder, publishing)
@@ -107,9 +110,9 @@ def derive(plain: Path, folder: Path, site_text: SiteText) -> None:
         compressor.copy_stream(source, target, size=plain.stat().st_size)
 
 
-def _database(store: Store, seq: int, target: Path, reissue: str | None) -> None:
+def _database(store: Store, seq: int, target: Path, reissue: str | None, progress: Progress | None) -> None:
     copied = target.with_name(f"{target.name}.copied")
-    copy_as_of(store, seq, copied, as_held_now=reissue is not None)
+    copy_as_of(store, seq, copied, as_held_now=reissue is not None, progress=progress)
     if reissue is not None:
         with _opened(copied, write=True) as db:
             _rename(db, seq, reissue)
@@ -133,13 +136,20 @@ def _write_delta(base: Path, plain: Path, folder: Path) -> None:
     before.unlink()
 
 
-def copy_as_of(store: Store, seq: int, target: Path, *, as_held_now: bool = False) -> None:
+def copy_as_of(
+    store: Store,
+    seq: int,
+    target: Path,
+    *,
+    as_held_now: bool = False,
+    progress: Progress | None = None,
+) -> None:
     """A database of its own with everything up to release ``seq`` and nothing later, masked; no caches.
 
     What was on hold then has no text in it; ``as_held_now``: what is on hold by now neither.
     """
     with _trimmed_copy(store, seq, target, as_held_now=as_held_now) as db:
-        mask_database(db, seq)
+        mask_database(db, seq, progress)
         audit.anonymise(db)
         drop_orphans(db)
         version, date = db.execute("select version, date from release where seq = ?", (seq,)).fetchone()

@@ -20,7 +20,7 @@ from fanwen.cleaners import privacy, script
 from fanwen.cleaners.types import Edit, Span
 from fanwen.corpus import masking, rekey
 from fanwen.corpus.identity import text_hash
-from fanwen.corpus.masking import KINDS, Stored, chosen, named, replaced, spans_from, words
+from fanwen.corpus.masking import KINDS, Progress, Stored, chosen, named, replaced, spans_from, words
 from fanwen.corpus.originals import mask_original
 from fanwen.corpus.store import to_json
 from fanwen.corpus.versions import spans_json
@@ -36,7 +36,7 @@ _CLAIMED = ("published", "author", "source", "rights", "category")
 _LABELS = {"author": "作者："}
 
 
-def mask_database(db: sqlite3.Connection, seq: int) -> None:
+def mask_database(db: sqlite3.Connection, seq: int, progress: Progress | None = None) -> None:
     """Mask a copy that holds release ``seq`` and what came before it, within the caller's transaction."""
     kinds = _Kinds(dict(db.execute("select seq, mask from release").fetchall()), seq)
     became: dict[str, set[str]] = defaultdict(set)
@@ -44,7 +44,9 @@ def mask_database(db: sqlite3.Connection, seq: int) -> None:
     documents = db.execute(
         "select id, document, removed_in, opencc from document_version order by document, id desc"
     ).fetchall()
-    for version, document, removed_in, opencc in documents:
+    for number, (version, document, removed_in, opencc) in enumerate(documents, start=1):
+        if progress is not None:
+            progress("masking what is published", number, len(documents))
         rows = _looked_at([_State(*row) for row in db.execute(_STATES, (version,))])
         known = _Known.of(rows, kinds.at(removed_in), converted=opencc is not None)
         for row in rows:

@@ -138,7 +138,11 @@ class Corpus:
                 "all": not default,
             },
         )
-        return map(_piece, rows)
+        return self._each(rows)
+
+    def _each(self, rows: sqlite3.Cursor) -> Iterator[CorpusPiece]:
+        # holds on to the corpus, which may have no other name: list(fanwen.open(…).pieces())
+        yield from map(_piece, rows)
 
     def piece(self, name: str, as_of: str | None = None) -> CorpusPiece:
         """One piece by its id. Raises :class:`UsageError` where there is none.

@@ -167,4 +167,5 @@ def _publish(
             mask=home.config().mask,
             takedown=home.takedown(),
             publishing=home.publishing(),
+            progress=progress,
         )

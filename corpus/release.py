@@ -355,7 +355,7 @@ def _finish_prepared(
         building.mkdir()
         try:
             base = _base(releases_dir, release.seq)
-            exports.write(store, release.seq, building, publishing, base=base)
+            exports.write(store, release.seq, building, publishing, base=base, progress=step)
             if publishing.sign_key is not None:
                 signing.sign(building / SUMS, publishing.sign_key)
             step("written", 2, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import gc
 import re
 import shutil
 import sqlite3
@@ -318,3 +319,12 @@ def test_history_by_id_and_by_page(second: Corpus) -> None:
             first.piece(changed.piece_id).text, second.piece(changed.piece_id).text
         ]  # fmt: skip
         assert changed.piece_id in {one.piece_id for one in second.history(changed.url)}
+
+
+def test_pieces_outlive_the_name_of_their_corpus(home: Any, html: Any, write: Any) -> None:
+    home.serve({f"p{n}": html("工作总结", write(n)) for n in range(3)})
+    home.build()
+    assert len(list(fanwen.open(home.path).pieces())) == 3
+    opened = fanwen.open(home.path).pieces()
+    gc.collect()
+    assert len(list(opened)) == 3
