@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import re
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def get(folder: Path) -> Iterator[Client]:
     server = site_server.server(folder)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     client = Client(server.server_address[1])
     yield client
@@ -114,6 +119,22 @@ def test_types_folders_and_empty_files(get: Client) -> None:
     assert get("/a/empty")[:2] == (200, b"")
     assert get("/a/empty", Range="bytes=0-")[0] == 416
     assert get("/a/site/", "POST")[0] == 501
+
+
+def test_the_command_says_where_and_ends_with_ctrl_c(folder: Path) -> None:
+    command = [sys.executable, "-m", "fanwen", "serve", "--site", str(folder), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = re.fullmatch(
+            rf"{folder} on http://127\.0\.0\.1:(\d+)/ \(Ctrl-C ends it\)\n", process.stdout.readline()
+        )
+        assert said is not None
+        with closing(Client(int(said[1])).connection) as connection:
+            connection.request("GET", "/a/search.db", headers={"Range": "bytes=1-2"})
+            assert connection.getresponse().read() == BODY[1:3]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
 
 
 def test_what_cannot_be_served_is_said_in_one_sentence(get: Client, folder: Path) -> None:
