@@ -147,7 +147,7 @@ def _release_page(db: sqlite3.Connection, seq: int, folder: Path, publishing: Pu
         site_text=publishing.site_text,
         header=_header(("search", "numbers", "versions", "use"), up="../../"),
         tiles="".join(
-            f"<div><dd>{count:,}</dd>{_word('dt', f'tile.{name}')}</div>" for name, count in tiles.items()
+            f"<div>{_word('dt', f'tile.{name}')}<dd>{count:,}</dd></div>" for name, count in tiles.items()
         ),
         filters="".join(_filter(kind, facets) for kind in search_db.FACETS),
         plots=plots,
@@ -163,10 +163,10 @@ def _release_page(db: sqlite3.Connection, seq: int, folder: Path, publishing: Pu
 def _header(sections: Iterable[str], up: str | None = None) -> str:
     links = "".join(f'<a href="#{name}" data-t="{name}"></a>' for name in sections)
     home = f'<a href="{up}" data-t="to-releases"></a>' if up else ""
+    nav = f'<nav data-t-aria-label="sections">{links}{home}</nav>' if links else ""
     themes = "".join(_word("option", f"theme-{name}", more=f' value="{name}"') for name in _THEMES)
     return (
-        '<header><strong lang="zh-Hans">fanwen 范文</strong>'
-        f'<nav data-t-aria-label="sections">{links}{home}</nav>'
+        f'<header><strong lang="zh-Hans">fanwen 范文</strong>{nav}'
         f'<select id="theme" data-t-aria-label="theme">{themes}</select>'
         '<button id="language" type="button" data-t="language"></button></header>'
     )

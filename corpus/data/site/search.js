@@ -120,7 +120,7 @@ async function show() {
       entitle("");
       if (last !== location.search) await showResults(wanted, current);
       // whoever comes back from a piece goes on at its place in the list
-      list.querySelector(`a[href="${CSS.escape(left ?? "none")}"]`)?.focus();
+      if (left && !location.hash) list.querySelector(`a[href="${CSS.escape(left)}"]`)?.focus();
     }
   } catch (error) {
     if (current()) complain(error, wanted.piece ? at("piece") : at("problem"));
