@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import click
@@ -58,7 +57,9 @@ def serve(
     if site is not None:
         if what is not None:
             raise UsageError("--site names what is served; leave WHAT out.")
-        import_module("fanwen.corpus.site_server").serve(site, host, port)
+        from fanwen.corpus import site_server
+
+        site_server.serve(site, host, port)
         return
     from fanwen.corpus.reader import located
 

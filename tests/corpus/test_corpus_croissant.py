@@ -15,6 +15,9 @@ from fanwen.corpus.croissant import CROISSANT
 from fanwen.corpus.publishing import Publishing
 from fanwen.corpus.tables import CONFIGURATIONS, FOLDER, SAMPLES, read_rows, table_of
 
+# what mlcroissant itself calls that will go one day
+pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph", "ignore:The inplace keyword")
+
 
 @pytest.fixture(scope="module")
 def released(module_home: Any, write: Any, html: Any) -> Path:

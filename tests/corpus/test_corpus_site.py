@@ -389,7 +389,7 @@ def test_how_to_load_is_copied_and_runs(
         copied[name] = page.evaluate("navigator.clipboard.readText()")
         exec(copied[name], {})
     assert len(set(copied.values())) == 3
-    expect(page.locator("pre", has_text="fanwen pull")).to_have_text(f"fanwen pull {base} {newest}")
+    expect(page.locator("pre", has_text="fanwen pull")).to_have_text(f"fanwen pull {base} {newest} --to .")
 
 
 def test_the_first_results_cost_little(
