@@ -77,7 +77,9 @@ def _report(done: Pulled) -> Iterator[str]:
     else:
         by = f" by the delta from {done.delta_from}" if done.delta_from else ""
         before = f", {_mb(done.resumed)} MB had come before" if done.resumed else ""
-        yield f"{_mb(done.moved)} of {_mb(done.bytes)} MB came over{by}{before}."
+        # with the list of releases it is a little more than the release
+        of = f" of {_mb(done.bytes)}" if done.moved < done.bytes else ""
+        yield f"{_mb(done.moved)}{of} MB came over{by}{before}."
         if len(done.sources) > 1:
             yield from (f"  {_mb(size)} MB from {place}" for place, size in done.sources.items())
         yield f"Every file and the root hash are right{signed}."
