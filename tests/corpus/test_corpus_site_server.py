@@ -108,6 +108,12 @@ def test_the_folder_of_one_release_leads_to_its_site(get: Client, folder: Path) 
     assert (status, headers["Location"]) == (302, "/site/")
 
 
+@pytest.mark.parametrize("path", ["/a/site", "//a/site", "///a/site"])
+def test_a_redirect_stays_on_this_host(get: Client, path: str) -> None:
+    status, _, headers = get(path)
+    assert (status, headers["Location"]) == (302, "/a/site/")
+
+
 def test_types_folders_and_empty_files(get: Client) -> None:
     status, body, headers = get("/a/site/?q=%E6%80%BB")
     assert (status, body.decode()) == (200, "<p>总结</p>")
