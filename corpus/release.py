@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import pyarrow
 import zstandard
 from pyarrow import ArrowException
 
@@ -226,6 +227,7 @@ def _tools(store: Store) -> dict[str, object]:
     )
     return {
         "fanwen": fanwen.__version__,
+        "pyarrow": pyarrow.__version__,
         "rulesets": [row[0] for row in rulesets],
         "schema_version": SCHEMA_VERSION,
         "signatures": SPEC,
